@@ -1,0 +1,195 @@
+"""Several behaviours that together, and in order, describe the attempts that succeed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from practice.advantage.contrast import ALPHA, Table, facts_of, tabulate
+from practice.features import MANNER, UserFeature, phrase
+from practice.stats import mantel_haenszel, wilson
+from practice.types import Fact, Group, ToolSpec, Value
+
+__all__ = ["Recipe", "find_recipe", "render"]
+
+MOST = 4
+"""Parts of a recipe: more do not fit in one lesson."""
+SUPPORT = 0.15
+"""The least share of the scored rollouts that a recipe must describe, and never under 5 of them."""
+TYPICAL = 0.8
+"""A behaviour that this share of the recipe's right attempts shows belongs to their procedure."""
+
+
+class Recipe(Value):
+    """An ordered procedure, found by the program and tested with a correction for the search."""
+
+    parts: tuple[Fact, ...]
+    """In the order of a trajectory: the opening, the calls, the answer, the manner."""
+    right: float
+    n: int
+    """``right`` of the ``n`` rollouts that did all of it succeeded."""
+    other_right: float
+    other_n: int
+    difference: float
+    """Mantel-Haenszel risk difference, all of it against the rest."""
+    q: float
+    """Times the number of conjunctions that the search looked at (Bonferroni)."""
+    evidence: tuple[str, ...]
+    """Ids of right rollouts that did all of it, at most ten."""
+
+    @property
+    def says(self) -> str:
+        """The recipe as one line with its counts."""
+        what = ", ".join(part.says if part.difference >= 0 else f"not: {part.says}" for part in self.parts)
+        return f"{what}: right {self.right:g} of {self.n}; others: {self.other_right:g} of {self.other_n}"
+
+
+def find_recipe(
+    groups: Sequence[Group], specs: Sequence[ToolSpec] = (), user: Sequence[UserFeature] = ()
+) -> Recipe | None:
+    """A greedy search for the conjunction of behaviours that best describes success; None where none is significant.
+
+    Starts at the significant facts and adds, while it gains, the behaviour that lifts the lower Wilson bound of the
+    success rate of those who do all of it. Then each stage of a trajectory that has no part yet gets the strongest
+    fact that is typical of those who succeeded. The whole is tested against the rest, stratified by group, at the
+    familywise ``ALPHA``, corrected for every conjunction looked at.
+    """
+    table = tabulate(groups, specs, user)
+    usable = [fact for fact in facts_of(table, least=3) if fact.q <= ALPHA]
+    least = max(5, round(SUPPORT * len(table.reward)))
+    chosen: list[Fact] = []
+    looked = 0
+    bound = -1.0
+    while len(chosen) < MOST:
+        trials = [(_bound(table, [*chosen, fact], least), fact) for fact in usable if _fits(table, chosen, fact)]
+        looked += len(trials)
+        best = max(trials, key=lambda trial: trial[0], default=(-1.0, None))
+        if best[1] is None or best[0] <= bound + 1e-9:
+            break
+        bound = best[0]
+        chosen.append(best[1])
+    if not chosen:
+        return None
+    for fact in usable:
+        free = phrase(fact.feature).slot not in {phrase(part.feature).slot for part in chosen}
+        if len(chosen) < MOST and free and _fits(table, chosen, fact):
+            looked += 1
+            if _typical(table, chosen, fact):
+                chosen.append(fact)
+    return _tested(table, _ordered(chosen), max(looked, len(table.columns)))
+
+
+def render(
+    recipe: Recipe, *, when: str = "you get a task", manner_first: bool = False, max_words: int = 32
+) -> str | None:
+    """The recipe as a lesson, "When …, first …, then …": a generic grammar over any tool and any feature.
+
+    Drops the weakest part until the lesson has at most ``max_words`` words; None where not even one part fits.
+    """
+    parts = list(recipe.parts)
+    while parts:
+        text = _sentence(parts, when, manner_first)
+        if len(text.split()) <= max_words:
+            return text
+        parts.remove(max(parts, key=lambda part: (part.p, part.feature)))
+    return None
+
+
+def _sentence(parts: Sequence[Fact], when: str, manner_first: bool) -> str:
+    manner = [part for part in parts if phrase(part.feature).slot == MANNER]
+    actions = [part for part in parts if part not in manner]
+    ordered = [*manner, *actions] if manner_first else [*actions, *manner]
+    said: list[str] = []
+    for part in ordered:
+        tool = _tool(part.feature)
+        later = tool is not None and any(tool in _words(text) for text in said)
+        said.append(_pronoun(part.do, tool) if later and tool else part.do)
+    steps = said[len(manner) :] if manner_first else said[: len(actions)]
+    notes = said[: len(manner)] if manner_first else said[len(actions) :]
+    chain = steps[0] if len(steps) == 1 else ", ".join(steps[:-1]) + f", then {steps[-1]}" if steps else ""
+    if not chain:
+        return f"When {when}, {' and '.join(notes)}."
+    if not notes:
+        return f"When {when}, {chain}."
+    note = " and ".join(notes)
+    return f"When {when}, {note}: {chain}." if manner_first else f"When {when}, {chain}; {note}."
+
+
+def _tool(feature: str) -> str | None:
+    kind, _, rest = feature.partition(":")
+    return rest if rest and kind not in {"n", "user", "order"} else None
+
+
+def _pronoun(text: str, tool: str) -> str:
+    """Name a tool once: "a call of f" -> "a call", "call f" -> "call it"."""
+    text = re.sub(rf" of {re.escape(tool)}(?!\w)", "", text)
+    return re.sub(rf"(?<!\w){re.escape(tool)}(?!\w)", "it", text)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[\w.-]+", text))
+
+
+def _shown(table: Table, fact: Fact) -> list[bool]:
+    """Whether each rollout is on the better side of a fact."""
+    return [shown == (fact.difference >= 0) for shown in table.columns[fact.feature]]
+
+
+def _all(table: Table, facts: Sequence[Fact]) -> list[bool]:
+    sides = [_shown(table, fact) for fact in facts]
+    return [all(side[row] for side in sides) for row in range(len(table.reward))]
+
+
+def _bound(table: Table, facts: Sequence[Fact], least: int) -> float:
+    """The lower Wilson bound of the success rate of those who do all of it; -1 where too few do."""
+    doing = [reward for reward, does in zip(table.reward, _all(table, facts), strict=True) if does]
+    return wilson(sum(doing), len(doing))[0] if len(doing) >= least else -1.0
+
+
+def _fits(table: Table, chosen: Sequence[Fact], fact: Fact) -> bool:
+    """Not there yet, and not said already by a part of the same stage."""
+    slot = phrase(fact.feature).slot
+    for part in chosen:
+        if part.feature == fact.feature:
+            return False
+        if phrase(part.feature).slot == slot:
+            mine, other = _shown(table, fact), _shown(table, part)
+            if all(b or not a for a, b in zip(mine, other, strict=True)) or all(
+                a or not b for a, b in zip(mine, other, strict=True)
+            ):
+                return False
+    return True
+
+
+def _typical(table: Table, chosen: Sequence[Fact], fact: Fact) -> bool:
+    """Whether most of the right attempts that do all of ``chosen`` do this too."""
+    does, also = _all(table, chosen), _shown(table, fact)
+    right = [row for row, reward in enumerate(table.reward) if does[row] and reward >= 0.5]
+    return bool(right) and sum(also[row] for row in right) >= TYPICAL * len(right)
+
+
+def _ordered(chosen: Sequence[Fact]) -> list[Fact]:
+    return sorted(chosen, key=lambda fact: (phrase(fact.feature).slot, fact.p, fact.feature))
+
+
+def _tested(table: Table, parts: Sequence[Fact], looked: int) -> Recipe | None:
+    does = _all(table, parts)
+    strata = table.strata(does)
+    if not any(with_ and without for with_, without in strata):
+        return None
+    association = mantel_haenszel(strata)
+    q = min(1.0, association.p * looked)
+    if q > ALPHA or association.difference <= 0:
+        return None
+    doing = [(reward, name) for reward, name, d in zip(table.reward, table.rollout_id, does, strict=True) if d]
+    others = [reward for reward, d in zip(table.reward, does, strict=True) if not d]
+    return Recipe(
+        parts=tuple(parts),
+        right=sum(reward for reward, _ in doing),
+        n=len(doing),
+        other_right=sum(others),
+        other_n=len(others),
+        difference=association.difference,
+        q=q,
+        evidence=tuple(name for reward, name in doing if reward >= 0.5)[:10],
+    )

@@ -1,0 +1,239 @@
+"""The one way in which a run talks to a model: journal, budget, queue, retry, seed.
+
+    key + request -> journal? -> slot -> reserve -> send -> journal -> settle -> completion
+
+A completion is committed to the journal before anyone sees it and before its slot is given to another call, so
+a killed process leaves at most ``concurrency`` answers that nobody wrote down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from practice.budget import Budget, Cost
+from practice.errors import CallFailed, EndpointError
+from practice.model import Model, parse_json, request_tokens_bound
+from practice.types import CallKey, Completion, Message, Phase, Request, Stage, Usage
+
+Ask = Callable[[CallKey, Request], Awaitable[Completion]]
+"""What a stage gets to talk to one model."""
+
+MAX_SENDS = 6
+"""How often one call is sent before it counts as failed."""
+#: These were sent and never (wholly) answered: the endpoint may have worked for them.
+UNANSWERED = frozenset({"timeout", "cut", "empty"})
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Journal(Protocol):
+    """Where completed calls are kept. ``practice.store`` has the durable one."""
+
+    async def get(self, key: CallKey) -> Completion | None: ...
+    async def sent(self, key: CallKey, request: Request, reserved: Cost) -> None: ...
+    async def done(self, key: CallKey, completion: Completion) -> None: ...
+    async def unanswered(self, key: CallKey, charged: Cost) -> None: ...
+
+
+@dataclass
+class Endpoint:
+    """A model with its own limits: calls in flight and calls a minute; both queue."""
+
+    model: Model
+    concurrency: int | None = None
+    rpm: int | None = None
+    usd: Callable[[int, int], float | None] = lambda _input, _output: None
+    """Worst-case price of (input tokens, output tokens), or None where it is unknown."""
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.concurrency) if self.concurrency else None
+        self._next_start = 0.0
+
+    async def enter(self) -> None:
+        if self._slots is not None:
+            await self._slots.acquire()
+        if self.rpm:
+            now = time.monotonic()
+            start = max(now, self._next_start)
+            self._next_start = start + 60.0 / self.rpm
+            await asyncio.sleep(start - now)
+
+    def leave(self) -> None:
+        if self._slots is not None:
+            self._slots.release()
+
+
+class Calls:
+    """All model calls of one run (or of one agent used on its own)."""
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        run_id: str = "",
+        journal: Journal | None = None,
+        budget: Budget | None = None,
+        concurrency: int = 16,
+        timeout: float = 300.0,
+        backoff: float = 0.5,
+    ) -> None:
+        self.seed, self.run_id, self.timeout, self.backoff = seed, run_id, timeout, backoff
+        self.journal, self.budget = journal, budget or Budget()
+        self.usage: dict[Stage, Usage] = {}
+        """Spend of this process by stage; the journal has the cumulative one."""
+        self._slots = asyncio.Semaphore(concurrency)
+        self._outcomes: deque[bool] = deque(maxlen=40)
+        self._slowest = 0.0
+        self._answers = 0
+
+    async def complete(
+        self, endpoint: Endpoint, key: CallKey, request: Request, *, timeout: float | None = None
+    ) -> Completion:
+        """One durable call. Raises CallFailed after its retries, EndpointError where most calls fail."""
+        if self.journal is not None:
+            known = await self.journal.get(key)
+            if known is not None:
+                return known
+        if request.seed is None:
+            request = request.model_copy(update={"seed": key.seed(self.seed)})
+        for send in range(1, MAX_SENDS + 1):
+            try:
+                completion = await self._send(endpoint, key, request, timeout)
+            except CallFailed as error:
+                if not error.retriable or send == MAX_SENDS:
+                    self._note(ok=error.kind == "context")
+                    raise
+                await asyncio.sleep(self._pause(key, send, error.retry_after))
+            else:
+                self._note(ok=True)
+                return completion
+        raise AssertionError("unreachable")
+
+    def ask(self, endpoint: Endpoint) -> Ask:
+        """``complete`` bound to one endpoint."""
+
+        async def ask(key: CallKey, request: Request) -> Completion:
+            return await self.complete(endpoint, key, request)
+
+        return ask
+
+    # ------------------------------------------------------------------ inside
+
+    async def _send(self, endpoint: Endpoint, key: CallKey, request: Request, timeout: float | None) -> Completion:
+        bound = request_tokens_bound(request)
+        reserved = Cost(bound, endpoint.usd(bound - request.max_tokens, request.max_tokens))
+        async with self._slots:
+            await endpoint.enter()
+            try:
+                await self.budget.reserve(reserved)
+                actual = reserved
+                try:
+                    if self.journal is not None:
+                        await self.journal.sent(key, request, reserved)
+                    completion = await self._post(endpoint.model, key, request, timeout)
+                    if completion.usage_known:
+                        usage = completion.usage
+                        actual = Cost(usage.input_tokens + usage.output_tokens, usage.usd)
+                    else:
+                        completion = _at_bound(completion, request, bound, reserved)
+                    if self.journal is not None:
+                        await self.journal.done(key, completion)
+                    self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
+                    return completion
+                except CallFailed as error:
+                    actual = reserved if error.kind in UNANSWERED else Cost()
+                    if self.journal is not None:
+                        await self.journal.unanswered(key, actual)
+                    raise
+                finally:
+                    self.budget.settle(reserved, actual)
+            finally:
+                endpoint.leave()
+
+    async def _post(self, model: Model, key: CallKey, request: Request, timeout: float | None) -> Completion:
+        limit = min(timeout or self.timeout, self._patience())
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(limit):
+                completion = await model.complete(request, headers=self._headers(key.stage, key.phase), timeout=limit)
+        except TimeoutError:
+            raise CallFailed("timeout", f"no answer within {limit:.0f} s", retriable=True) from None
+        took = time.monotonic() - started
+        self._slowest, self._answers = max(self._slowest, took), self._answers + 1
+        return completion.model_copy(update={"usage": completion.usage.model_copy(update={"seconds": took})})
+
+    def _patience(self) -> float:
+        """Once 20 answers are in, a call that takes 20 times the slowest (and 30 s) hangs; it is sent again."""
+        return self.timeout if self._answers < 20 else max(30.0, 20 * self._slowest)
+
+    def _headers(self, stage: Stage, phase: Phase) -> Mapping[str, str]:
+        return {"X-Practice-Run": self.run_id, "X-Practice-Stage": stage, "X-Practice-Phase": phase}
+
+    def _pause(self, key: CallKey, send: int, retry_after: float | None) -> float:
+        """Exponential backoff with a jitter that the call's place decides; Retry-After is a lower bound."""
+        jitter = hashlib.sha256(f"{key!r}{send}".encode()).digest()[0] / 255
+        pause = min(30.0, self.backoff * 2 ** (send - 1)) * (0.75 + 0.5 * jitter)
+        return max(pause, min(retry_after or 0.0, 120.0))
+
+    def _note(self, *, ok: bool) -> None:
+        self._outcomes.append(ok)
+        failed = self._outcomes.count(False)
+        if len(self._outcomes) >= 12 and failed > len(self._outcomes) / 2:
+            raise EndpointError(f"{failed} of the last {len(self._outcomes)} calls failed after {MAX_SENDS} tries each")
+
+
+def _at_bound(completion: Completion, request: Request, bound: int, reserved: Cost) -> Completion:
+    """An answer without a usage field costs what was reserved for it."""
+    usage = completion.usage.model_copy(
+        update={
+            "input_tokens": bound - request.max_tokens,
+            "output_tokens": request.max_tokens,
+            "usd": reserved.usd,
+        }
+    )
+    return completion.model_copy(update={"usage": usage})
+
+
+async def structured(ask: Ask, key: CallKey, request: Request, schema: type[T]) -> T:
+    """Ask for an object of ``schema``; what does not validate is sent back once, at ``key.step + 1``.
+
+    Raises CallFailed("unparsable") where the second answer does not validate either.
+    """
+    request = request.model_copy(update={"json_schema": schema.model_json_schema(), "schema_name": schema.__name__})
+    completion = await ask(key, request)
+    value, problem = _validate(completion, schema)
+    if value is not None:
+        return value
+    again = request.model_copy(
+        update={
+            "messages": (
+                *request.messages,
+                Message(role="assistant", content=completion.content or "(empty)"),
+                Message(role="user", content=f"That can't be used: {problem}\nReply with the JSON object alone."),
+            )
+        }
+    )
+    completion = await ask(key.model_copy(update={"step": key.step + 1}), again)
+    value, problem = _validate(completion, schema)
+    if value is None:
+        raise CallFailed("unparsable", f"{key.stage}: no valid {schema.__name__} after one repair: {problem}")
+    return value
+
+
+def _validate(completion: Completion, schema: type[T]) -> tuple[T | None, str]:
+    data = parse_json(completion.content)
+    if data is None:
+        return None, "it holds no JSON object"
+    try:
+        return schema.model_validate(data), ""
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return None, f"{'.'.join(str(part) for part in first['loc']) or 'object'}: {first['msg']}"

@@ -1,0 +1,75 @@
+"""The command line: one module a verb. Imports nothing heavy until a command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+import typer
+from typer import exceptions
+
+from practice import __version__
+from practice.cli import agent, compare, evaluate, init, memory, model, report, run, runs, tool
+from practice.cli.common import fail
+from practice.errors import InputError, PracticeError
+
+app = typer.Typer(
+    name="practice",
+    help="Make an LLM agent better without touching a weight.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"practice {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Make an LLM agent better without touching a weight."""
+
+
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.add_typer(runs.app, name="runs", help="The runs of this workspace.")
+app.add_typer(memory.app, name="memory", help="Read and edit the experience memory.")
+app.add_typer(model.app, name="model", help="Local models: list, pull, check.")
+app.add_typer(agent.app, name="agent", help="The agents of this workspace.")
+app.add_typer(tool.app, name="tool", help="The tools of this workspace.")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The ``practice`` command: one clear error and the contract's exit code for whatever goes wrong."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        code = cast(Any, typer.main.get_command(app))(args=arguments, prog_name="practice", standalone_mode=False)
+    except PracticeError as error:
+        sys.exit(fail(error, as_json=as_json))
+    except exceptions.Abort:
+        sys.exit(4)
+    except exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except exceptions.TyperException as error:
+        found = " ".join(["practice", *arguments])
+        sys.exit(fail(InputError(error.format_message(), found=found, key="command line"), as_json=as_json))
+    except KeyboardInterrupt:
+        sys.exit(4)
+    except BrokenPipeError:
+        # The reader of our output is gone (`practice runs list | head`); that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,73 @@
+"""``practice agent``: the agents of the workspace."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from practice.cli.common import AsJson, WorkspaceDir, print_json, table, workspace
+from practice.errors import InputError, PracticeError, nearest
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_agents(directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """The agents, their models and tools."""
+    from practice.agent import Agent
+
+    place = workspace(directory)
+    rows: list[dict[str, object]] = []
+    for path in sorted(place.agents.glob("*.yaml")):
+        row: dict[str, object] = {"agent": path.stem, "model": "", "tools": [], "about": ""}
+        try:
+            agent = Agent.from_yaml(path, workspace=place)
+            row |= {
+                "model": agent.spec.model.name,
+                "tools": [spec.name for spec in agent.tool_specs],
+                "about": agent.spec.description,
+            }
+        except PracticeError as error:
+            row["about"] = f"can't be loaded: {error}"
+        rows.append(row)
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        ["agent", "model", "tools", "about"],
+        [(row["agent"], row["model"], ", ".join(map(str, _list(row["tools"]))), row["about"]) for row in rows],
+    )
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="An agent's name or file.")],
+    memory: Annotated[str | None, typer.Option(help="Show the prompt with this bank.")] = None,
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """An agent as a model sees it: system prompt and tools."""
+    from practice.agent import Agent
+    from practice.cli.memory import bank_path
+    from practice.memory import Bank
+    from practice.prompt import system_prompt
+
+    place = workspace(directory)
+    names = [path.stem for path in sorted(place.agents.glob("*.yaml"))]
+    path = next((path for path in (place.agents / f"{name}.yaml", place.path(name)) if path.is_file()), None)
+    if path is None:
+        raise InputError("an agent", found=repr(name), key="NAME", nearest=nearest(name, names))
+    agent = Agent.from_yaml(path, workspace=place)
+    bank = Bank.load(bank_path(place, memory)) if memory else Bank(bank="none")
+    prompt = system_prompt(agent.spec.instructions, bank.active)
+    if as_json:
+        tools = [spec.model_dump(mode="json") for spec in agent.tool_specs]
+        print_json({"agent": agent.spec.model_dump(mode="json"), "system_prompt": prompt, "tools": tools})
+        return
+    typer.echo(prompt)
+    table(["tool", "what it does"], [(spec.name, spec.description) for spec in agent.tool_specs])

@@ -1,0 +1,212 @@
+"""``practice memory``: read the bank and its history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from practice.cli.common import AsJson, WorkspaceDir, open_store, print_json, table, workspace
+from practice.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from practice.config import Workspace
+    from practice.memory import Bank
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+BankName = Annotated[str | None, typer.Argument(help="A bank's file or name; default: the only one.")]
+
+
+def _banks(place: Workspace) -> list[Path]:
+    return sorted(place.memory.glob("*.yaml"))
+
+
+def bank_path(place: Workspace, name: str | None) -> Path:
+    """The file of a bank: by path, by name, or the only one there is."""
+    banks = _banks(place)
+    if name is None:
+        if len(banks) == 1:
+            return banks[0]
+        found = f"{len(banks)} in {place.relative(place.memory)}: {', '.join(path.stem for path in banks) or 'none'}"
+        raise InputError("the name of a bank", found=found, key="BANK")
+    for path in (place.path(name), place.memory / name, place.memory / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    raise InputError("a bank", found=repr(name), key="BANK", nearest=nearest(name, [path.stem for path in banks]))
+
+
+def _load(directory: Path | None, name: str | None) -> tuple[Workspace, Path, Bank]:
+    from practice.memory import Bank
+
+    place = workspace(directory)
+    path = bank_path(place, name)
+    return place, path, Bank.load(path)
+
+
+@app.command("list")
+def list_banks(directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """The banks of this workspace."""
+    from practice.memory import Bank
+
+    place = workspace(directory)
+    rows = [(path, Bank.load(path)) for path in _banks(place)]
+    if as_json:
+        fields = [
+            {
+                "bank": bank.bank,
+                "path": place.relative(path),
+                "revision": bank.revision,
+                "active": len(bank.active),
+                "experiences": len(bank.experiences),
+            }
+            for path, bank in rows
+        ]
+        print_json(fields)
+        return
+    lines = [
+        (bank.bank, place.relative(path), bank.revision, len(bank.active), len(bank.experiences)) for path, bank in rows
+    ]
+    table(["bank", "file", "revision", "active", "experiences"], lines)
+
+
+@app.command("show")
+def show(bank: BankName = None, directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """A bank's experiences with their counts and evidence."""
+    _, _, loaded = _load(directory, bank)
+    if as_json:
+        print_json(loaded)
+        return
+    rows = [
+        (e.id, e.status, e.text, f"+{e.helpful} -{e.harmful}", len(e.evidence))
+        for e in sorted(loaded.experiences, key=lambda e: ("active", "candidate", "retired").index(e.status))
+    ]
+    title = f"{loaded.bank}, revision {loaded.revision}"
+    table(["id", "status", "text", "tasks better/worse", "rollouts"], rows, title=title)
+
+
+@app.command("search")
+def search(
+    query: Annotated[str, typer.Argument(help="Words to look for.")],
+    bank: BankName = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 10,
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """The experiences that fit some words best (BM25)."""
+    from practice.memory import search as find
+
+    _, _, loaded = _load(directory, bank)
+    found = find(loaded, query, limit)
+    if as_json:
+        print_json([{**experience.model_dump(mode="json"), "fit": round(fit, 3)} for experience, fit in found])
+        return
+    table(["id", "status", "text", "fit"], [(e.id, e.status, e.text, f"{fit:.2f}") for e, fit in found])
+
+
+@app.command("history")
+def history(
+    bank: BankName = None,
+    experience: Annotated[str | None, typer.Option("--id", help="Only this experience.")] = None,
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every change of a bank: when, by which run or by hand, and what it said before and after."""
+    from practice import records
+
+    place, path, _ = _load(directory, bank)
+    with open_store(place) as store:
+        rows = store.now(lambda db: records.bank_history(db, place.relative(path), experience))
+    if as_json:
+        print_json([row.model_dump(mode="json") for row in rows])
+        return
+    lines = [
+        (row.revision, row.at, row.id, row.change, row.status, f"+{row.helpful} -{row.harmful}", row.text, row.run or "hand")
+        for row in rows
+    ]
+    table(["rev", "at", "id", "change", "status", "tasks", "text", "by"], lines)
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[str, typer.Argument(help="A bank's file, or the number of a revision.")],
+    new: Annotated[str, typer.Argument(help="A bank's file, or the number of a revision.")],
+    bank: Annotated[str | None, typer.Option("--bank", help="Whose revisions; default: the only bank.")] = None,
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """What differs between two banks or two revisions of one."""
+    from practice.memory import diff as differences
+
+    place = workspace(directory)
+    one, two = (_side(place, side, bank) for side in (old, new))
+    found = differences(one, two)
+    if as_json:
+        print_json(list(found))
+        return
+    typer.echo("\n".join(found) or "no difference")
+
+
+def _side(place: Workspace, side: str, name: str | None) -> Bank:
+    from practice import records
+    from practice.memory import Bank
+
+    if not side.isdigit():
+        return Bank.load(bank_path(place, side))
+    path = bank_path(place, name)
+    with open_store(place) as store:
+        bank = store.now(lambda db: records.bank_at(db, place.relative(path), int(side)))
+    if bank is None:
+        raise InputError("the number of a revision (see `practice memory history`)", found=side, key="REVISION")
+    return bank
+
+
+@app.command("export")
+def export(
+    bank: BankName = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A YAML file; default: stdout.")] = None,
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """A bank as YAML (or JSON) for another workspace."""
+    from practice.config import dump_yaml, write_yaml
+
+    _, _, loaded = _load(directory, bank)
+    if out is not None:
+        write_yaml(out, loaded.to_yaml())
+    if as_json:
+        print_json(loaded)
+    elif out is None:
+        typer.echo(dump_yaml(loaded.to_yaml()), nl=False)
+    else:
+        typer.echo(str(out))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A bank's YAML file, edited by hand or from another workspace.")],
+    bank: Annotated[str | None, typer.Option("--bank", help="The name it gets here; default: its own.")] = None,
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a bank file into this workspace; its changes become revisions."""
+    from practice.config import write_yaml
+    from practice.memory import Bank
+    from practice.session import bank_lock, import_bank
+    from practice.store import Store
+
+    place = workspace(directory)
+    incoming = Bank.load(file.resolve())
+    if not file.is_file():
+        raise InputError("a file", found="none there", file=str(file))
+    target = place.memory / f"{bank or incoming.bank}.yaml"
+    notes: list[str] = []
+    with bank_lock(target):
+        write_yaml(target, incoming.to_yaml())
+        with Store(place.db) as store:
+            merged = store.now(lambda db: import_bank(db, target, place.relative(target), notes.append))
+        write_yaml(target, merged.to_yaml())
+    if as_json:
+        print_json({"bank": place.relative(target), "revision": merged.revision, "notes": notes})
+    else:
+        typer.echo("\n".join([*notes, f"{place.relative(target)}: revision {merged.revision}"]))

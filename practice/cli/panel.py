@@ -1,0 +1,115 @@
+"""What a person reads at the end of a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from practice.cli.common import stdout
+
+if TYPE_CHECKING:
+    from practice.config import Workspace
+    from practice.document import Document
+    from practice.types import Estimate
+
+
+def percent(value: float) -> str:
+    """0.5421 -> ``54.2 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def figure(estimate: Estimate | None) -> str:
+    """An estimate in one line: mean, interval, tasks, missing."""
+    if estimate is None:
+        return "not measured"
+    if estimate.mean is None or estimate.ci is None:
+        return f"nothing was scored ({estimate.missing} attempt(s) missing)"
+    low, high = estimate.ci
+    text = f"{percent(estimate.mean)}  [{percent(low)}, {percent(high)}]  {estimate.n} tasks"
+    if estimate.trials > 1:
+        text += f" x {estimate.trials} trials"
+    return text + (f", {estimate.missing} attempt(s) unscored" if estimate.missing else "")
+
+
+def closing_panel(document: Document, place: Workspace) -> None:
+    """Before, after, interval, cost, and the experiences with their evidence."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in _lines(document):
+        grid.add_row(name, Text(text))
+    grid.add_row("", "")
+    if not document.experiences:
+        grid.add_row("memory", Text("no experience is active"))
+    for experience in document.experiences:
+        said = f"{experience.text}\n"
+        tested = f"{experience.helpful} validation tasks better, {experience.harmful} worse; "
+        grid.add_row(experience.id, Text(f"{said}  ({tested}drawn from {len(experience.evidence)} rollouts)"))
+    grid.add_row("", "")
+    grid.add_row("bank", Text(document.memory))
+    if document.report:
+        grid.add_row("report", Text(str(place.root / document.report)))
+    title = {"done": "done", "budget": "stopped by the budget", "interrupted": "interrupted", "failed": "failed"}
+    stdout().print(Panel(grid, title=f"{document.run_id}: {title[document.status]}", title_align="left"))
+
+
+def _lines(document: Document) -> list[tuple[str, str]]:
+    groups, edits, refused = document.groups, document.edits, document.edits.refused
+    rollouts = document.rollouts
+    lines = [("agent", document.agent)]
+    if document.tasks.holdout:
+        lines += [("before", figure(document.before)), ("after", figure(document.after))]
+    if document.delta is not None:
+        low, high = document.delta.ci
+        gain = f"{100 * document.delta.mean:+.1f} points  [{100 * low:+.1f}, {100 * high:+.1f}]"
+        lines.append(("change", f"{gain}  p = {document.delta.p:.2g} ({document.delta.test})"))
+    lines += [
+        (
+            "practice",
+            f"{rollouts.total} rollouts ({rollouts.done} done, {rollouts.limit} at a limit, {rollouts.failed} failed)"
+            f" in {groups.total} groups: {groups.mixed} mixed, {groups.all_right} all right,"
+            f" {groups.all_wrong} all wrong, {groups.abstained} abstained, {groups.unscored} unscored",
+        ),
+        (
+            "edits",
+            f"{edits.proposed} proposed: {edits.accepted} accepted, {edits.rejected} rejected,"
+            f" {edits.indecisive} indecisive, refused {refused.invalid} invalid, {refused.leak} leaks,"
+            f" {refused.duplicate} duplicates",
+        ),
+        ("cost", cost_line(document)),
+    ]
+    return lines
+
+
+def cost_line(document: Document) -> str:
+    """Calls, tokens, money, time."""
+    usage = document.usage
+    money = "price unknown" if usage.usd is None else f"{usage.usd:.4f} usd"
+    tokens = f"{usage.input_tokens:,} tokens in ({usage.cached_tokens:,} cached), {usage.output_tokens:,} out"
+    return f"{usage.calls:,} calls, {tokens}, {money}, {timedelta(seconds=round(usage.seconds))}"
+
+
+def evaluation_panel(document: Document) -> None:
+    """The score with its interval, and what it cost."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    rollouts = document.rollouts
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    rows = [
+        ("agent", document.agent),
+        ("score", figure(document.after)),
+        ("memory", f"{document.memory} ({len(document.experiences)} active experiences)"),
+        ("rollouts", f"{rollouts.done} done, {rollouts.limit} at a limit, {rollouts.failed} failed"),
+        ("cost", cost_line(document)),
+    ]
+    for name, text in rows:
+        grid.add_row(name, Text(text))
+    stdout().print(Panel(grid, title=f"{document.run_id}: {document.status}", title_align="left"))

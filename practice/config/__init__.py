@@ -1,0 +1,72 @@
+"""YAML and ``--set`` to frozen values; the workspace's paths. The only room that imports yaml.
+
+``schema`` (base, models) < ``settings`` (``practice.yaml``) < ``load``;
+``yamlfile`` (reading, lines) < ``parse`` (errors) < ``load``.
+"""
+
+from __future__ import annotations
+
+from practice.config.doc import json_schemas, settings_markdown
+from practice.config.load import load_settings
+from practice.config.parse import parse
+from practice.config.schema import Closed, ModelSpec, Price, wrong
+from practice.config.settings import (
+    REWARDS,
+    AcceptConfig,
+    BudgetConfig,
+    EvaluateConfig,
+    Evaluator,
+    JudgeConfig,
+    MemoryConfig,
+    PracticeConfig,
+    Retrieve,
+    RolloutsConfig,
+    Settings,
+    TasksConfig,
+    TeacherConfig,
+    check_reward,
+    describe_change,
+    fingerprint_fields,
+)
+from practice.config.walk import leaf_keys
+from practice.config.workspace import Workspace, choose_workspace, load_env, shown, starter_root
+from practice.config.yamlfile import Yaml, dump_yaml, neighbour, read_yaml, read_yaml_text, write_yaml
+
+__all__ = [
+    "REWARDS",
+    "AcceptConfig",
+    "BudgetConfig",
+    "Closed",
+    "EvaluateConfig",
+    "Evaluator",
+    "JudgeConfig",
+    "MemoryConfig",
+    "ModelSpec",
+    "PracticeConfig",
+    "Price",
+    "Retrieve",
+    "RolloutsConfig",
+    "Settings",
+    "TasksConfig",
+    "TeacherConfig",
+    "Workspace",
+    "Yaml",
+    "check_reward",
+    "choose_workspace",
+    "describe_change",
+    "dump_yaml",
+    "fingerprint_fields",
+    "json_schemas",
+    "leaf_keys",
+    "load_env",
+    "load_settings",
+    "neighbour",
+    "parse",
+    "read_yaml",
+    "read_yaml_text",
+    "settings_markdown",
+    "shown",
+    "starter_root",
+    "write_yaml",
+    "wrong",
+]

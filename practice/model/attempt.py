@@ -1,0 +1,90 @@
+"""What every model does around one attempt: the clock, the endpoint's dialect, the price."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from practice.config import Price
+from practice.errors import CallFailed, EndpointError
+from practice.model.faults import Refusal, Secrets, failure, is_context
+from practice.model.prices import cost
+from practice.model.wire import Dialect, decode, encode
+from practice.types import Completion, Request
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds for one attempt, where the caller gives none."""
+
+
+class OneAttempt(ABC):
+    """A model whose call is one attempt.
+
+    What the endpoint refuses by name (seed, a schema) is left out and sent again at once, and left out from then
+    on; nothing else is repeated here.
+    """
+
+    def __init__(
+        self, name: str, *, wire_name: str, where: str, params: Mapping[str, Any], price: Price | None, secrets: Secrets
+    ) -> None:
+        self.name = name
+        self.dialect = Dialect()
+        """What the endpoint has refused so far."""
+        self._wire_name, self._where, self._params = wire_name, where, dict(params)
+        self._price, self._secrets = price, secrets
+
+    async def complete(
+        self, request: Request, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> Completion:
+        """One call. ``timeout``: seconds for all of it. ``headers`` are sent where an ``api_base`` is set.
+
+        Raises CallFailed, and EndpointError where the endpoint would refuse every call.
+        """
+        started, limit = time.perf_counter(), DEFAULT_TIMEOUT if timeout is None else timeout
+        fault: CallFailed | EndpointError
+        try:
+            async with asyncio.timeout(limit):
+                completion, seeded = await self._negotiate(request, headers or {}, limit)
+        except TimeoutError:
+            fault = CallFailed("timeout", f"no answer within {limit:g} s", retriable=True)
+        except (CallFailed, EndpointError) as error:
+            fault = error
+            fault.args = (self._secrets.scrub(str(error), limit=500),)  # whatever text it was made of
+        else:
+            usage = completion.usage
+            usd = cost(usage, self._price) if completion.usage_known else None
+            usage = usage.model_copy(update={"usd": usd, "seconds": time.perf_counter() - started})
+            return completion.model_copy(update={"usage": usage, "seed_honoured": seeded})
+        # A client's own error holds the request with its key: nothing that leaves here may refer to it.
+        fault.__cause__ = fault.__context__ = None
+        raise fault
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+    @abstractmethod
+    async def _post(self, body: dict[str, Any], headers: Mapping[str, str], limit: float) -> object | Refusal:
+        """Send ``body`` once: the answer's JSON, or the refusal where its status is an error."""
+
+    def _first_dialect(self, request: Request) -> Dialect:
+        """How ``request`` is put at first."""
+        del request
+        return self.dialect
+
+    async def _negotiate(self, request: Request, headers: Mapping[str, str], limit: float) -> tuple[Completion, bool]:
+        """The answer, and whether a seed (if any) was sent along."""
+        dialect = self._first_dialect(request)
+        while True:
+            answer = await self._post(encode(request, self._wire_name, dialect, self._params), headers, limit)
+            if not isinstance(answer, Refusal):
+                self.dialect = self.dialect.merged(dialect)
+                return decode(answer), request.seed is None or dialect.seed
+            following = None
+            if answer.status in (400, 422) and not is_context(answer):
+                following = dialect.after_refusal(request, answer.param, answer.code, answer.message)
+            if following is None:
+                raise failure(answer, self._where, self._secrets)
+            dialect = following

@@ -1,0 +1,349 @@
+"""A run's rows: what was done, scored, learnt and decided. Read back whole when a run goes on.
+
+The database comes first, the bank file second: a decision is one transaction (its step, its edits, the bank's
+new revision), and only then is the YAML file written.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from practice.memory import Bank
+from practice.store import Store, dumps, now
+from practice.types import (
+    Advantage,
+    Decision,
+    Edit,
+    Experience,
+    ExperienceStatus,
+    Fact,
+    Failure,
+    Lesson,
+    Phase,
+    Proposal,
+    Rollout,
+    Value,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+EditOutcome = Literal["accepted", "rejected", "indecisive", "invalid", "leak", "duplicate"]
+RunStatus = Literal["running", "done", "budget", "interrupted", "failed"]
+
+
+class Scored(Value):
+    """The verdicts on a group (or on one rollout) and the rewards that follow from them."""
+
+    verdicts: tuple[Verdict, ...]
+    rewards: tuple[float | None, ...]
+    counted: tuple[tuple[int, int], ...] | None = None
+
+
+class GroupRecord(Value):
+    """What one practised group gave."""
+
+    task_id: str
+    kind: Literal["mixed", "all_right", "all_wrong", "abstained", "unscored"]
+    rewards: tuple[float | None, ...]
+    statuses: tuple[str, ...]
+    advantage: Advantage | None = None
+    lessons: tuple[Lesson, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    """Teacher calls that failed: the group then teaches less, and says so."""
+    note: str = ""
+
+
+class EditRecord(Value):
+    """One proposed edit and what became of it."""
+
+    edit: Edit
+    outcome: EditOutcome
+    detail: str = ""
+    experience: str | None = None
+    """The id that the edit made or changed."""
+
+
+class StepRecord(Value):
+    """One batch: what it saw, what was proposed, what was decided, and the bank that follows."""
+
+    index: int
+    epoch: int
+    tasks: tuple[str, ...]
+    facts: tuple[Fact, ...] = ()
+    candidates: tuple[Proposal, ...] = ()
+    edits: tuple[EditRecord, ...] = ()
+    decision: Decision
+    bank: Bank
+    seconds: float = 0.0
+    failures: tuple[Failure, ...] = ()
+    prompts: dict[str, str] = Field(default_factory=dict)
+    """Hashes of the prompt templates used."""
+
+
+class RunRow(Value):
+    """One row of ``runs``."""
+
+    id: str
+    name: str
+    fingerprint: str
+    fields: dict[str, object]
+    status: RunStatus
+    created: str
+    updated: str
+    seconds: float
+    start_bank: Bank
+    document: dict[str, object] | None
+
+
+def new_run_id() -> str:
+    """``20260102-030405-ab12``: sorts by time, unique in a workspace. Nothing that is sent depends on it."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
+
+
+_RUN = "id, name, fingerprint, fields, status, created, updated, seconds, start_bank, document"
+
+
+def _row(row: Sequence[object]) -> RunRow:
+    values = dict(zip(_RUN.split(", "), row, strict=True))
+    for key in ("fields", "document", "start_bank"):
+        text = values[key]
+        values[key] = None if text is None else json.loads(str(text))
+    return RunRow.model_validate(values)
+
+
+def find_runs(db: Database, fingerprint: str | None = None) -> list[RunRow]:
+    """The runs of this workspace, newest first."""
+    where, values = ("WHERE fingerprint = ?", [fingerprint]) if fingerprint else ("", [])
+    rows = db.execute(f"SELECT {_RUN} FROM runs {where} ORDER BY rowid DESC", values).fetchall()
+    return [_row(row) for row in rows]
+
+
+def find_run(db: Database, run: str) -> RunRow | None:
+    """The run of this id, or of this unambiguous beginning of an id; ``last`` is the newest."""
+    runs = find_runs(db)
+    if run == "last":
+        return runs[0] if runs else None
+    matches = [row for row in runs if row.id == run] or [row for row in runs if row.id.startswith(run)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def create_run(db: Database, row: RunRow) -> None:
+    db.execute(
+        f"INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+        [
+            *(row.id, row.name, row.fingerprint, dumps(row.fields), row.status, row.created, row.updated),
+            *(row.seconds, row.start_bank.model_dump_json()),
+        ],
+    )
+
+
+def remove_run(db: Database, run: str) -> None:
+    """Forget a run's rows; the bank's history stays."""
+    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits"):
+        db.execute(f"DELETE FROM {table} WHERE run = ?", [run])
+    db.execute("DELETE FROM runs WHERE id = ?", [run])
+
+
+class Records:
+    """One run's rows, held in memory as far as they are read again."""
+
+    def __init__(self, store: Store, run: str) -> None:
+        self.store, self.run = store, run
+        self.rollouts: dict[str, Rollout] = {}
+        self.scores: dict[str, Scored] = {}
+        self.groups: dict[tuple[int, str], GroupRecord] = {}
+        self.steps: list[StepRecord] = []
+
+    @classmethod
+    async def load(cls, store: Store, run: str, *, retry_failed: bool = False) -> Records:
+        """All that a run has done. ``retry_failed``: forget rollouts that failed after the last decision.
+
+        A run that stopped because the endpoint was down tries those again; those of decided batches stay.
+        """
+        records = cls(store, run)
+
+        def read(db: Database) -> None:
+            for step, task, data in db.execute("SELECT step, task, data FROM groups WHERE run = ?", [run]):
+                records.groups[step, task] = GroupRecord.model_validate_json(data)
+            for (data,) in db.execute("SELECT data FROM steps WHERE run = ? ORDER BY step", [run]):
+                records.steps.append(StepRecord.model_validate_json(data))
+            for id_, data in db.execute("SELECT id, data FROM rollouts WHERE run = ?", [run]):
+                records.rollouts[id_] = Rollout.model_validate_json(data)
+            for id_, data in db.execute("SELECT id, data FROM scores WHERE run = ?", [run]):
+                records.scores[id_] = Scored.model_validate_json(data)
+
+        await store.do(read)
+        if retry_failed:
+            await records._forget_failed()
+        return records
+
+    async def _forget_failed(self) -> None:
+        decided = len(self.steps)
+        grouped = {(step, task) for step, task in self.groups if step >= decided}
+        settled = {(str(step.epoch), task) for step in self.steps for task in step.tasks}
+        failed = [
+            rollout.id
+            for rollout in self.rollouts.values()
+            if rollout.status == "failed"
+            and not (rollout.id.startswith("practice/") and tuple(rollout.id.split("/")[1:3]) in settled)
+        ]
+
+        def delete(db: Database) -> None:
+            for id_ in failed:
+                db.execute("DELETE FROM rollouts WHERE run = ? AND id = ?", [self.run, id_])
+                db.execute("DELETE FROM scores WHERE run = ? AND id = ?", [self.run, id_])
+            for step, task in grouped:
+                db.execute("DELETE FROM groups WHERE run = ? AND step = ? AND task = ?", [self.run, step, task])
+
+        await self.store.do(delete)
+        for id_ in failed:
+            del self.rollouts[id_]
+            self.scores.pop(id_, None)
+        for place in grouped:
+            record = self.groups.pop(place)
+            self.scores.pop(f"group/{place[0]}/{record.task_id}", None)
+
+    async def save_rollout(self, rollout: Rollout, phase: Phase) -> None:
+        values = (self.run, rollout.id, phase, rollout.task_id, rollout.status, rollout.model_dump_json())
+        await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO rollouts VALUES (?, ?, ?, ?, ?, ?)", values))
+        self.rollouts[rollout.id] = rollout
+
+    async def save_score(self, id_: str, scored: Scored) -> None:
+        values = (self.run, id_, scored.model_dump_json())
+        await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", values))
+        self.scores[id_] = scored
+
+    async def save_group(self, step: int, record: GroupRecord) -> None:
+        values = (self.run, step, record.task_id, record.kind, record.model_dump_json())
+        await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?, ?)", values))
+        self.groups[step, record.task_id] = record
+
+    async def commit_step(self, step: StepRecord, bank_path: str, before: Bank) -> None:
+        """The decision, its edits and the bank's revision, in one transaction."""
+
+        def write(db: Database) -> None:
+            values = (self.run, step.index, step.decision.outcome, step.model_dump_json(), step.bank.model_dump_json())
+            db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", values)
+            for position, record in enumerate(step.edits):
+                target = record.experience or record.edit.id
+                row = (self.run, step.index, position, record.edit.op, target, record.edit.text, record.outcome)
+                db.execute(
+                    "INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*row, record.detail, record.model_dump_json()),
+                )
+            save_bank(db, bank_path, before, step.bank, run=self.run)
+
+        await self.store.do(write)
+        self.steps.append(step)
+
+    async def read_holdout(self, digest: str, when: Literal["before", "after"]) -> None:
+        """Note that this run has looked at this holdout."""
+        row = (digest, self.run, when, now())
+        await self.store.do(lambda db: db.execute("INSERT OR IGNORE INTO holdout_reads VALUES (?, ?, ?, ?)", row))
+
+    async def holdout_reads(self, digest: str) -> int:
+        """How many runs of this workspace have read this holdout."""
+        query = "SELECT count(DISTINCT run) FROM holdout_reads WHERE holdout = ?"
+        return await self.store.do(lambda db: int(db.execute(query, [digest]).fetchone()[0]))
+
+    async def update(
+        self, status: RunStatus, seconds: float, document: Mapping[str, object] | None = None
+    ) -> None:
+        text = None if document is None else dumps(document)
+        await self.store.do(
+            lambda db: db.execute(
+                "UPDATE runs SET status = ?, updated = ?, seconds = ?, document = coalesce(?, document) WHERE id = ?",
+                [status, now(), seconds, text, self.run],
+            )
+        )
+
+
+# ---------------------------------------------------------------------- banks and their history
+
+
+def load_bank(db: Database, path: str) -> Bank | None:
+    """The bank at ``path`` as the program last wrote it, or None."""
+    row = db.execute("SELECT data FROM banks WHERE path = ?", [path]).fetchone()
+    return None if row is None else Bank.model_validate_json(row[0])
+
+
+def save_bank(db: Database, path: str, before: Bank, after: Bank, *, run: str | None, change: str = "") -> None:
+    """Write ``after`` as the bank at ``path``, and a revision for every experience that differs from ``before``."""
+    at = now()
+    db.execute("INSERT OR REPLACE INTO banks VALUES (?, ?, ?, ?)", (path, after.model_dump_json(), run, at))
+    old = {experience.id: experience for experience in before.experiences}
+    for experience in after.experiences:
+        known = old.get(experience.id)
+        if known == experience:
+            continue
+        if known is None:
+            what = "add" if experience.status == "active" else experience.status
+        elif known.status != experience.status:
+            what = {"active": "accept", "candidate": "candidate", "retired": "retire"}[experience.status]
+        else:
+            what = "revise" if known.text != experience.text else "count"
+        row = (path, after.revision, experience.id, change or what, experience.text, experience.status)
+        counts = (experience.helpful, experience.harmful, dumps(experience.evidence), run, at)
+        db.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *counts))
+
+
+def highest_id(db: Database, path: str) -> int:
+    """The highest number that an experience of this bank ever had: ids are never given twice."""
+    row = db.execute("SELECT max(CAST(substr(id, 2) AS INTEGER)) FROM revisions WHERE bank = ?", [path]).fetchone()
+    return int(row[0] or 0)
+
+
+class Revision(Value):
+    """One change of one experience."""
+
+    revision: int
+    id: str
+    change: str
+    text: str
+    status: ExperienceStatus
+    helpful: int
+    harmful: int
+    evidence: tuple[str, ...]
+    run: str | None
+    """None: by hand."""
+    at: str
+
+
+def bank_history(db: Database, path: str, experience: str | None = None) -> list[Revision]:
+    """Every change of a bank (or of one experience), oldest first."""
+    columns = "revision, id, change, text, status, helpful, harmful, evidence, run, at"
+    where, values = "bank = ?", [path]
+    if experience is not None:
+        where, values = f"{where} AND id = ?", [path, experience]
+    rows = db.execute(f"SELECT {columns} FROM revisions WHERE {where} ORDER BY rowid", values).fetchall()
+    names = columns.split(", ")
+    return [
+        Revision.model_validate({**dict(zip(names, row, strict=True)), "evidence": json.loads(row[7])}) for row in rows
+    ]
+
+
+def bank_at(db: Database, path: str, revision: int) -> Bank | None:
+    """The bank as it stood at a revision, from its history; None where there was no such revision."""
+    history = [row for row in bank_history(db, path) if row.revision <= revision]
+    known = db.execute("SELECT max(revision) FROM revisions WHERE bank = ?", [path]).fetchone()[0]
+    if known is None or revision > known or revision < 0:
+        return None
+    latest: dict[str, Experience] = {}
+    for row in history:
+        latest[row.id] = Experience(
+            id=row.id,
+            text=row.text,
+            status=row.status,
+            helpful=row.helpful,
+            harmful=row.harmful,
+            evidence=row.evidence,
+        )
+    return Bank(bank=path.rsplit("/", 1)[-1].removesuffix(".yaml"), revision=revision, experiences=tuple(latest.values()))

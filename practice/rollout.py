@@ -1,0 +1,128 @@
+"""Stage 2: groups of rollouts, concurrent, durable, within the budget; and their scores (stage 3).
+
+A group is its task's G attempts under one bank. Rollouts start in the order of their tasks and share a limited
+number of places; a group goes on to its verdicts the moment its own rollouts are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from practice.agent import Agent
+from practice.calls import Calls, Endpoint
+from practice.judge import Asks, Reward
+from practice.memory import Bank, retrieve
+from practice.progress import Progress
+from practice.records import Records, Scored
+from practice.types import CallKey, Completion, Experience, Group, Phase, Request, Rollout, Task
+
+T = TypeVar("T")
+
+
+@dataclass
+class Roller:
+    """Attempts at tasks: run once, kept for ever, scored."""
+
+    agent: Agent
+    endpoint: Endpoint
+    calls: Calls
+    records: Records
+    reward: Reward
+    asks: Asks
+    progress: Progress
+    concurrency: int
+    retrieve: int | None = None
+    """How many experiences are injected; None: all."""
+
+    def __post_init__(self) -> None:
+        limit = min(self.concurrency, self.endpoint.concurrency or self.concurrency)
+        self._places = asyncio.Semaphore(limit)
+
+    async def group(self, task: Task, bank: Bank, *, epoch: int, step: int, size: int, temperature: float) -> Group:
+        """G attempts at one task in the practice phase, with their verdicts."""
+        attempts = (
+            self.attempt(task, bank, phase="practice", epoch=epoch, attempt=n, temperature=temperature)
+            for n in range(size)
+        )
+        rollouts = await gather(*attempts)
+        key = CallKey(phase="practice", stage="judge", epoch=epoch, task=task.id)
+        scored = await self._score(f"group/{step}/{task.id}", task, rollouts, key)
+        self.progress.scored(scored.rewards)
+        return Group(
+            task=task,
+            rollouts=tuple(rollouts),
+            verdicts=scored.verdicts,
+            rewards=scored.rewards,
+            counted=scored.counted,
+        )
+
+    async def trial(self, task: Task, bank: Bank, phase: Phase, attempt: int, temperature: float) -> float | None:
+        """The score of one attempt outside practice; the same bank and attempt are never run twice."""
+        rollout = await self.attempt(task, bank, phase=phase, epoch=0, attempt=attempt, temperature=temperature)
+        key = CallKey(phase=phase, stage="judge", task=task.id, attempt=attempt, evaluator=bank_tag(bank))
+        scored = await self._score(rollout.id, task, [rollout], key)
+        return scored.rewards[0]
+
+    async def attempt(
+        self, task: Task, bank: Bank, *, phase: Phase, epoch: int, attempt: int, temperature: float
+    ) -> Rollout:
+        """One attempt. What the store has is not run again."""
+        tag = "" if phase == "practice" else bank_tag(bank)
+        id_ = f"{phase}/{epoch}/{task.id}/{attempt}" + (f"@{tag}" if tag else "")
+        known = self.records.rollouts.get(id_)
+        if known is not None:
+            self.progress.rolled(known)
+            return known
+
+        async def complete(step: int, request: Request) -> Completion:
+            key = CallKey(
+                phase=phase, stage="rollout", epoch=epoch, task=task.id, attempt=attempt, step=step, evaluator=tag
+            )
+            return await self.calls.complete(self.endpoint, key, request)
+
+        async with self._places:
+            rollout = await self.agent.run(
+                task.input,
+                memory=self.injected(bank, task),
+                complete=complete,
+                temperature=temperature,
+                task_id=task.id,
+                attempt=attempt,
+                rollout_id=id_,
+            )
+        await self.records.save_rollout(rollout, phase)
+        self.progress.rolled(rollout)
+        return rollout
+
+    def injected(self, bank: Bank, task: Task) -> Sequence[Experience]:
+        """The experiences that this task's prompt holds."""
+        return bank.active if self.retrieve is None else retrieve(bank, task.input, self.retrieve)
+
+    async def _score(self, id_: str, task: Task, rollouts: Sequence[Rollout], key: CallKey) -> Scored:
+        known = self.records.scores.get(id_)
+        if known is not None:
+            return known
+        verdicts, rewards, counted = await self.reward.score(task, rollouts, self.asks, key)
+        scored = Scored(verdicts=tuple(verdicts), rewards=tuple(rewards), counted=counted)
+        await self.records.save_score(id_, scored)
+        return scored
+
+
+def bank_tag(bank: Bank) -> str:
+    """Marks attempts by what the prompt saw: banks of the same active texts share their attempts."""
+    return f"bank:{bank.digest()}"
+
+
+async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
+    """All results in order; the first error cancels the rest and is raised as it is."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,247 @@
+"""From what the user wrote to a run that can begin or go on: inputs, fingerprint, run row, start bank.
+
+Nothing here calls a model. All that can be wrong with the input is found here, before anything is spent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from practice import config, prompt
+from practice.agent import Agent
+from practice.config import ModelSpec, Settings, Workspace
+from practice.errors import InputError, RunError
+from practice.features import UserFeature, load_features
+from practice.judge import Reward, load_reward
+from practice.memory import Bank, hand_edits
+from practice.model import price_of
+from practice.records import (
+    RunRow,
+    create_run,
+    find_runs,
+    highest_id,
+    load_bank,
+    new_run_id,
+    save_bank,
+)
+from practice.store import Store, dumps, now
+from practice.task import TaskSet, check_disjoint, load_tasks, near_duplicates, validation_split
+from practice.types import Task
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a run is made of, read and checked."""
+
+    settings: Settings
+    workspace: Workspace
+    agent: Agent
+    reward: Reward
+    practice: tuple[Task, ...]
+    validation: tuple[Task, ...]
+    holdout: tuple[Task, ...]
+    bank_path: Path
+    fields: Mapping[str, object]
+    """What the fingerprint is made of, flat."""
+    notes: tuple[str, ...] = ()
+    features: tuple[UserFeature, ...] = field(default=())
+
+    @property
+    def fingerprint(self) -> str:
+        return digest(self.fields)
+
+    @property
+    def bank_key(self) -> str:
+        """The bank file's name in the database: relative to the workspace where it lies inside."""
+        return self.workspace.relative(self.bank_path)
+
+    @property
+    def teacher(self) -> ModelSpec:
+        return self.settings.teacher.model or self.agent.spec.model
+
+    @property
+    def holdout_digest(self) -> str:
+        return tasks_digest(self.holdout)
+
+
+def read_inputs(settings: Settings, workspace: Workspace, *, skip_bad: bool = False) -> Inputs:
+    """Load and check everything; raises InputError."""
+    config.load_env(workspace)
+    sets: dict[str, TaskSet] = {}
+    for name in ("practice", "validation", "holdout"):
+        ref: str | None = getattr(settings.tasks, name)
+        if ref is not None:
+            sets[name] = load_tasks(ref, workspace, skip_bad=skip_bad)
+    for name in ("practice", "validation"):
+        if name in sets and "holdout" in sets:
+            check_disjoint(sets[name], sets["holdout"], (f"tasks.{name}", "tasks.holdout"))
+    practice, validation, holdout = (
+        sets[name].tasks if name in sets else () for name in ("practice", "validation", "holdout")
+    )
+    heldout = settings.accept.policy == "heldout"
+    if heldout and not validation:
+        practice, validation = validation_split(practice, settings.accept.fraction, settings.practice.seed)
+    if not practice:
+        raise InputError(
+            "at least one task to practise on after the validation tasks are set aside",
+            found=f"{len(validation)} task(s) in all",
+            file=settings.tasks.practice,
+            key="tasks.practice",
+        )
+    agent = Agent.from_yaml(workspace.path(settings.agent), workspace=workspace)
+    agent = agent.with_seconds(min(agent.spec.limits.seconds, settings.rollouts.timeout))
+    reward = load_reward(settings, workspace, (*practice, *validation, *holdout))
+    features = load_features(settings.practice.features, workspace)
+    _check_prices(settings, agent)
+    return Inputs(
+        settings=settings,
+        workspace=workspace,
+        agent=agent,
+        reward=reward,
+        practice=practice,
+        validation=validation if heldout else (),
+        holdout=holdout,
+        bank_path=workspace.path(settings.memory.bank),
+        fields=_fields(settings, agent, reward, practice, validation, holdout, features),
+        notes=tuple(_notes(tuple(sets.values()), practice, validation, holdout)),
+        features=tuple(features),
+    )
+
+
+def _fields(
+    settings: Settings,
+    agent: Agent,
+    reward: Reward,
+    practice: Sequence[Task],
+    validation: Sequence[Task],
+    holdout: Sequence[Task],
+    features: Sequence[Callable[..., object]],
+) -> dict[str, object]:
+    return {
+        **config.fingerprint_fields(settings),
+        **{f"agent: {key}": value for key, value in agent.fingerprint().items()},
+        **{f"reward: {key}": value for key, value in reward.fingerprint().items()},
+        **{f"feature {feature.__name__}": source_digest(feature) for feature in features},
+        **{f"prompt {name}": digest for name, digest in prompt.hashes().items()},
+        "tasks.practice: content": tasks_digest(practice),
+        "tasks.validation: content": tasks_digest(validation),
+        "tasks.holdout: content": tasks_digest(holdout),
+    }
+
+
+def source_digest(function: Callable[..., object]) -> str:
+    """Hash of the file that a user's function comes from."""
+    return hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()[:16]
+
+
+def digest(value: object) -> str:
+    """A short hash of a JSON value."""
+    return hashlib.sha256(dumps(value).encode()).hexdigest()[:16]
+
+
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """A short hash of tasks, in order."""
+    return digest([task.model_dump(mode="json") for task in tasks])
+
+
+def _check_prices(settings: Settings, agent: Agent) -> None:
+    """A ceiling in usd can only be kept where every model has a price."""
+    if settings.budget.usd is None:
+        return
+    models = [("agent model", agent.spec.model), ("teacher.model", settings.teacher.model)]
+    models += [("judge.panel", evaluator.model) for evaluator in settings.judge.panel]
+    for key, spec in models:
+        if spec is not None and not spec.name.startswith("llamacpp/") and price_of(spec) is None:
+            raise InputError(
+                "a price for every model where budget.usd is set: give the model as a mapping with "
+                "price: {input: …, output: …} in usd per million tokens",
+                found=f"no price known for {spec.name}",
+                key=f"{key}: price",
+            )
+
+
+def _notes(
+    sets: Sequence[TaskSet], practice: Sequence[Task], validation: Sequence[Task], holdout: Sequence[Task]
+) -> Iterator[str]:
+    for tasks in sets:
+        yield from tasks.notes
+    pairs = near_duplicates((*practice, *validation), holdout) if holdout else ()
+    if pairs:
+        yield f"{len(pairs)} holdout task(s) are near-duplicates of practice tasks; the first: {pairs[0][1].id}"
+
+
+# ---------------------------------------------------------------------- the run's row
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The run that this command is about."""
+
+    row: RunRow
+    finished: bool
+    resumed: bool
+
+
+def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened:
+    """Find the run of this fingerprint, or begin a new one from the bank file as it stands."""
+    runs = store.now(find_runs)
+    same = [row for row in runs if row.fingerprint == inputs.fingerprint]
+    if same and not fresh:
+        row = same[0]
+        return Opened(row, finished=row.status == "done", resumed=row.status != "done")
+    if not fresh:
+        unfinished = [row for row in runs if row.status != "done" and row.name == inputs.settings.name]
+        if unfinished:
+            change = config.describe_change(unfinished[0].fields, inputs.fields)
+            note(f"a new run, because {change}; unfinished: {unfinished[0].id}")
+    bank = store.now(lambda db: import_bank(db, inputs.bank_path, inputs.bank_key, note))
+    row = RunRow(
+        id=new_run_id(),
+        name=inputs.settings.name,
+        fingerprint=inputs.fingerprint,
+        fields=dict(inputs.fields),
+        status="running",
+        created=now(),
+        updated=now(),
+        seconds=0.0,
+        start_bank=bank,
+        document=None,
+    )
+    store.now(lambda db: create_run(db, row))
+    return Opened(row, finished=False, resumed=False)
+
+
+def import_bank(db: Database, path: Path, key: str, note: Note) -> Bank:
+    """The bank file as it stands; what a person changed by hand becomes revisions."""
+    bank = Bank.load(path)
+    known = load_bank(db, key) or Bank(bank=bank.bank)
+    merged, changes = hand_edits(known, bank, reserved=highest_id(db, key))
+    if changes:
+        note(f"{path.name}: {len(changes)} change(s) made by hand: {'; '.join(changes[:3])}")
+    if changes or known != merged:
+        save_bank(db, key, known, merged, run=None, change="hand" if changes else "")
+    return merged
+
+
+@contextmanager
+def bank_lock(path: Path) -> Iterator[None]:
+    """One run at a time practises on a bank."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock: IO[str]
+    with (path.parent / f".{path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{path}: another run is practising on this bank") from None
+        yield

@@ -1,0 +1,65 @@
+"""Statistics of scored attempts: pure functions of arrays, each with its source.
+
+A *table of scores* (``Scores``) is one row a task and one entry an attempt, each in [0, 1], None or NaN where the
+attempt has no score. Tasks are the sampling unit: attempts of one task are correlated, so every interval here is
+over tasks. Means are over scored attempts; what is missing is reported and bounded, never filled in. Intervals are
+built so that *all right* and *all wrong* have a width, and the p-values of permutation tests are exact.
+
+    means         the table, mean@k, pass@k, pass^k, Wilson, bounds for missing scores
+    paired        before/after on the same tasks: Tango, McNemar, t over tasks, sign flips
+    strata        Mantel-Haenszel over groups; Holm, Benjamini-Hochberg
+    permutation   exact permutation distributions by convolution
+    compare       two tables on the same tasks, as a look of the gate sees them
+    sequential    what a test with several looks can find; non-inferiority variance
+"""
+
+from __future__ import annotations
+
+from practice.stats.compare import Comparison, compare
+from practice.stats.means import (
+    Bounds,
+    Floats,
+    Scores,
+    estimate,
+    missing_bounds,
+    missing_share,
+    pass_at_k,
+    pass_hat_k,
+    task_means,
+    wilson,
+)
+from practice.stats.paired import delta_bounds, mcnemar_exact, paired_delta, sign_flip, tango
+from practice.stats.permutation import Stratum, permutation_tails, stratified_tails, table_tails
+from practice.stats.sequential import crossing_probability, predictive_power, restricted_variance
+from practice.stats.strata import Association, benjamini_hochberg, holm, mantel_haenszel
+
+__all__ = [
+    "Association",
+    "Bounds",
+    "Comparison",
+    "Floats",
+    "Scores",
+    "Stratum",
+    "benjamini_hochberg",
+    "compare",
+    "crossing_probability",
+    "delta_bounds",
+    "estimate",
+    "holm",
+    "mantel_haenszel",
+    "mcnemar_exact",
+    "missing_bounds",
+    "missing_share",
+    "paired_delta",
+    "pass_at_k",
+    "pass_hat_k",
+    "permutation_tails",
+    "predictive_power",
+    "restricted_variance",
+    "sign_flip",
+    "stratified_tails",
+    "table_tails",
+    "tango",
+    "task_means",
+    "wilson",
+]

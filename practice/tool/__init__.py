@@ -1,0 +1,27 @@
+"""Tools: a plain typed function becomes something a model can call.
+
+    function, or "calculator" in YAML -> Tool (spec, function, hash) -> call(tool, ToolCall) -> ToolResult
+
+``function``   function -> :class:`Tool`: JSON schema from annotations and docstring, arguments checked and coerced
+``load``       a name or ``path.py:function`` in the workspace -> :class:`Tool`
+``textcalls``  tool calls that a model wrote as text -> :class:`~practice.types.ToolCall`
+"""
+
+from __future__ import annotations
+
+from practice.tool.function import MAX_RESULT, Tool, call, tool_from_function
+from practice.tool.load import Function, load_function, load_tool
+from practice.tool.textcalls import TextCalls, parse_text_calls, split_text_calls
+
+__all__ = [
+    "MAX_RESULT",
+    "Function",
+    "TextCalls",
+    "Tool",
+    "call",
+    "load_function",
+    "load_tool",
+    "parse_text_calls",
+    "split_text_calls",
+    "tool_from_function",
+]
