@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ def tango_coverage(n: int, gained: float, lost: float) -> float:
     return total
 
 
-@lru_cache(maxsize=None)
+@cache
 def interval(gained: int, lost: int, n: int) -> tuple[float, float]:
     """Tango's interval, computed once."""
     return tango(gained, lost, n)

@@ -40,6 +40,8 @@ class Options:
     skip_bad: bool = False
     connect: Callable[[ModelSpec], Model] | None = None
     """Replaces ``practice.model.connect``: how tests and offline runs bring their own model."""
+    backoff: float = 0.5
+    """Seconds before a failed call is sent again the first time; doubles from there."""
     note: Note = to_stderr
     progress: Progress = field(default_factory=Progress)
 
@@ -77,6 +79,7 @@ class Engine:
             budget=self.budget,
             concurrency=work.concurrency,
             timeout=work.timeout,
+            backoff=self.options.backoff,
         )
         self.options.progress.calls = self.calls
         self.endpoints = await Endpoints(self.options.connect).__aenter__()
@@ -98,6 +101,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clock.cancel()
+        await self.work.reward.aclose()
         await self.endpoints.__aexit__(kind, error, trace)
 
     def ask(self, spec: ModelSpec | None) -> Ask:

@@ -355,7 +355,7 @@ _PLAIN_PHRASES: dict[str, Phrase] = {
     "calculates": Phrase(
         says="calculated in the text of a reply",
         do="write out the calculation in the reply",
-        avoid="do not calculate in the reply",
+        avoid="do not calculate yourself",
         slot=MANNER,
         clarity=6,
     ),

@@ -69,7 +69,7 @@ def contrast(
     Give it groups that were sampled under one bank, or since the bank last changed: what went wrong before an
     accepted lesson is no news afterwards.
     """
-    return facts_of(tabulate(groups, specs, user), least=LEAST)
+    return facts_of(tabulate(groups, specs, user))
 
 
 def behaviour(
@@ -89,7 +89,7 @@ def within(group: Group, specs: Sequence[ToolSpec] = (), user: Sequence[UserFeat
     return facts_of(tabulate((group,), specs, user), least=1)
 
 
-def facts_of(table: Table, *, least: int) -> tuple[Fact, ...]:
+def facts_of(table: Table, *, least: int = LEAST) -> tuple[Fact, ...]:
     """Test every column of ``table``; see :func:`contrast`."""
     names: list[str] = []
     found: list[tuple[float, tuple[float, float], float]] = []

@@ -55,7 +55,8 @@ def find_recipe(
     familywise ``ALPHA``, corrected for every conjunction looked at.
     """
     table = tabulate(groups, specs, user)
-    usable = [fact for fact in facts_of(table, least=3) if fact.q <= ALPHA]
+    # How long a text is goes along with what was done in it; it is no action that one could be told to take.
+    usable = [fact for fact in facts_of(table) if fact.q <= ALPHA and not fact.feature.startswith("n:")]
     least = max(5, round(SUPPORT * len(table.reward)))
     chosen: list[Fact] = []
     looked = 0

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from practice.config.parse import describe, parse
+from practice.config.parse import describe, one_of, parse
 from practice.config.settings import Settings, TasksConfig
-from practice.config.walk import nearest_key, wrong_part
+from practice.config.walk import nearest_key, siblings, wrong_part
 from practice.config.workspace import SETTINGS_FILE, Workspace
 from practice.config.yamlfile import KeyPath, Yaml, dotted, neighbour, read_yaml, read_yaml_text
 from practice.errors import InputError
@@ -66,12 +66,16 @@ def _check_key(parts: tuple[str, ...]) -> None:
     wrong = wrong_part(Settings, parts)
     if wrong is None:
         return
+    known, rest = parts[: wrong + 1], parts[wrong + 1 :]
+    like = nearest_key(Settings, known)
+    if like is not None and rest and wrong_part(Settings, (*like, *rest)) is None:
+        like = (*like, *rest)
     raise InputError(
-        "a key that exists",
-        found=repr(".".join(parts[: wrong + 1])),
+        one_of(siblings(Settings, known)),
+        found=repr(known[-1]),
         file="--set",
         key=".".join(parts),
-        nearest=nearest_key(Settings, parts[: wrong + 1]),
+        nearest=None if like is None else ".".join(like),
     )
 
 

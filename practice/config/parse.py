@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from practice.config.schema import is_secret
-from practice.config.walk import nearest_key
+from practice.config.walk import nearest_key, siblings
 from practice.config.yamlfile import KeyPath, Yaml, dotted
 from practice.errors import InputError, nearest
 
-__all__ = ["describe", "parse"]
+__all__ = ["describe", "one_of", "parse"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,8 +106,16 @@ def _unknown(cls: type[BaseModel], source: Yaml, path: KeyPath) -> InputError:
     name = str(path[-1])
     if is_secret(name):
         return _at(source, path, _NO_SECRET, found=f"the key {name!r}", like="api_key_env")
-    like = nearest_key(cls, tuple(str(part) for part in path))
-    return _at(source, path, "a key that exists", found=f"{name!r}", like=like)
+    names = tuple(str(part) for part in path)
+    like = nearest_key(cls, names)
+    # A key beside is named as it would be written there, one from elsewhere with its place.
+    near = None if like is None else like[-1] if like[:-1] == names[:-1] else ".".join(like)
+    return _at(source, path, one_of(siblings(cls, names)), found=f"{name!r}", like=near)
+
+
+def one_of(names: Sequence[str]) -> str:
+    """The keys that may stand in a place, for a message."""
+    return f"one of {', '.join(names)}" if names else "a key that exists"
 
 
 def _expected(item: ErrorDetails) -> tuple[str, str | None]:

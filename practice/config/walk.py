@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from practice.errors import nearest
 
-__all__ = ["children", "leaf_keys", "nearest_key", "wrong_part"]
+__all__ = ["children", "leaf_keys", "nearest_key", "siblings", "wrong_part"]
 
 #: Below this, any key is allowed (a free mapping, ``params``).
 ANYTHING: dict[str, object] = {}
@@ -66,23 +66,29 @@ def wrong_part(schema: type[BaseModel], path: tuple[str, ...]) -> int | None:
     return None
 
 
-def nearest_key(schema: type[BaseModel], path: tuple[str, ...]) -> str | None:
-    """The dotted key that ``path``, whose last part is unknown, was most likely meant to be.
+def siblings(schema: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that may stand where the last part of ``path`` stands."""
+    annotation: object = schema
+    for part in path[:-1]:
+        below = children(annotation) or {}
+        annotation = below.get("0" if part.isdecimal() else part)
+    return tuple(children(annotation) or ())
+
+
+def nearest_key(schema: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The key path that ``path``, whose last part is unknown, was most likely meant to be.
 
     In order: the same name elsewhere in the schema; a like name beside it; a like name elsewhere.
     """
-    keys = leaf_keys(schema)
-    shape = [("0" if part.isdecimal() else part) for part in path[:-1]]
-    beside = {key.rsplit(".", 1)[-1]: key for key in keys if key.split(".")[:-1] == shape}
     names: dict[str, str] = {}
-    for key in keys:
+    for key in leaf_keys(schema):
         if not key.endswith(".0"):
             names.setdefault(key.rsplit(".", 1)[-1], key)
-    name = path[-1]
+    name, beside = path[-1], siblings(schema, path)
     like = nearest(name, beside)
     if name in names and (like is None or like.lower() != name.lower()):
-        return names[name]
+        return tuple(names[name].split("."))
     if like is not None:
-        return ".".join((*path[:-1], like))
+        return (*path[:-1], like)
     like = nearest(name, names)
-    return None if like is None else names[like]
+    return None if like is None else tuple(names[like].split("."))

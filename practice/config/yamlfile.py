@@ -134,9 +134,10 @@ def read_yaml_text(text: str, file: str) -> Yaml:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else None
-        raise InputError("valid YAML", found=error.problem or str(error.context), file=file, line=line) from None
+        said = error.problem or error.context or "no more"
+        raise InputError(f"valid YAML (the reader says: {said})", file=file, line=line) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise InputError("valid YAML", found=" ".join(str(error).split()), file=file) from None
+        raise InputError(f"valid YAML (the reader says: {' '.join(str(error).split())})", file=file) from None
     finally:
         loader.dispose()
     return Yaml(data, lines, file)

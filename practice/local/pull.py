@@ -108,7 +108,7 @@ async def _from_hub(weights: Weights, hub: Hub, partial: Path, report: Progress)
 
     have = _size(partial)
     timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         async with (
             httpx.AsyncClient(timeout=timeout, follow_redirects=True) as client,
@@ -118,6 +118,9 @@ async def _from_hub(weights: Weights, hub: Hub, partial: Path, report: Progress)
                 raise MirrorError(f"HTTP status {response.status_code}")
             if response.status_code == 200:
                 have = 0
+            promised = response.headers.get("Content-Length")
+            if promised is not None and int(promised) != weights.size - have:
+                raise MirrorError(f"expected {weights.size - have} bytes, promised {promised}")
             with partial.open("r+b" if have else "wb") as file:
                 file.seek(have)
                 async for chunk in response.aiter_bytes(CHUNK):

@@ -19,18 +19,23 @@ __all__ = ["says_the_same"]
 #: The share of content words that one text may have beyond the other.
 SURPLUS = 0.15
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[*/=<>%^+$€£#]|(?<![\w-])-(?=[\w(])")
-_FILLERS = frozenset(  # noqa: SIM905 (as a list it fills three screens)
+_FILLERS = _set(
     "a an the this that these those of to in on at for with as by from and also then so thus just simply really very"
     " please always should must shall will can you your yours it its is are be been being do does there here such any"
-    " sure make remember note important".split()
+    " sure make remember note important"
 )
 #: Words that turn a lesson into another one.
-_TURNS = frozenset(  # noqa: SIM905
+_TURNS = _set(
     "not no never none nothing without avoid stop refuse only unless except until instead rather before after while"
     " first last next previous second third once twice again or nor if when both either neither every each all some"
     " more less most least fewer than above below over under up down left right minimum maximum min max true false yes"
-    " zero one two three four five six seven eight nine ten eleven twelve half double triple".split()
+    " zero one two three four five six seven eight nine ten eleven twelve half double triple"
 )
 
 
@@ -57,6 +62,8 @@ def _content(text: str) -> tuple[str, ...]:
             words.append(f"={token}")  # a name: option B, variable X
         elif low.endswith("n't") or low == "cannot":
             words.append("not")
+        elif low in ("if", "whenever"):
+            words.append("when")
         elif low not in _FILLERS:
             words.append(low if low in _TURNS else _stem(low))
     return tuple(words)

@@ -155,7 +155,7 @@ class _Lenient:
         raise _Broken
 
     def _key(self, at: int) -> tuple[str, int]:
-        if self.text[at] in _QUOTES:
+        if self.text[at : at + 1] in _QUOTES:
             return self._string(at)
         word = _WORD.match(self.text, at)
         if word is None:

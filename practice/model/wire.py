@@ -73,7 +73,9 @@ class Dialect:
 
     def merged(self, other: Dialect) -> Dialect:
         """What both have learned (calls in flight learn side by side)."""
-        shapes = {**other.shapes, **self.shapes}
+        shapes: dict[str, Shape] = {}
+        shapes.update(other.shapes)
+        shapes.update(self.shapes)
         for name, shape in other.shapes.items():
             if _FALLBACKS.index(shape) > _FALLBACKS.index(shapes[name]):
                 shapes[name] = shape

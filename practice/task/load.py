@@ -124,14 +124,19 @@ def load_tasks(ref: str, workspace: Workspace, *, skip_bad: bool = False) -> Tas
 
 
 def _refuse(name: str, bad: list[_Bad]) -> NoReturn:
-    first, others = bad[0], bad[1:10]
-    found = first.error.found
-    if others:
-        listed = "; ".join(f"line {item.line}: {item.error}" for item in others)
-        more = f"; and {len(bad) - 10} more" if len(bad) > 10 else ""
-        found = f"{found or 'another thing'} (and {len(bad) - 1} more bad lines: {listed}{more})"
-    error = first.error
-    raise InputError(error.expected, found=found, file=name, key=error.key, line=first.line, nearest=error.nearest)
+    """Raise the first bad line, with the next nine beside it; those that say the same share a mention."""
+    first = bad[0].error
+    found = first.found
+    if len(bad) > 1:
+        others: dict[str, list[str]] = {}
+        for item in bad[1:10]:
+            others.setdefault(str(item.error), []).append(str(item.line))
+        listed = [
+            f"line {', '.join(lines)}: {'the same' if text == str(first) else text}" for text, lines in others.items()
+        ]
+        more = [f"{len(bad) - 10} more"] if len(bad) > 10 else []
+        found = f"{found or 'something else'} ({len(bad)} bad lines; {'; '.join([*listed, *more])})"
+    raise InputError(first.expected, found=found, file=name, key=first.key, line=bad[0].line, nearest=first.nearest)
 
 
 # ---------------------------------------------------------------- readers
@@ -186,7 +191,7 @@ def _json_record(raw: bytes) -> dict[str, Any] | BadRecord:
     except UnicodeDecodeError as error:
         return BadRecord(None, "UTF-8 text", f"byte {raw[error.start]:#04x} at {error.start}")
     except json.JSONDecodeError as error:
-        return BadRecord(None, "one JSON object", f"{error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}")
+        return BadRecord(None, "one JSON object", f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})")
     except BadRecord as error:
         return error
     except RecursionError:

@@ -228,7 +228,11 @@ def _minutes(value: object) -> float | None:
     except ValueError:
         minutes = None
     if minutes is None or not math.isfinite(minutes) or minutes <= 0:
-        raise BadRecord("minutes", "a number above 0", repr(str(value)) if isinstance(value, str) else _kind(value))
+        raise BadRecord(
+            "minutes",
+            "a number above 0",
+            _kind(value) if isinstance(value, Number) or not isinstance(value, str) else repr(value),
+        )
     return minutes
 
 

@@ -46,7 +46,7 @@ class _Refused(Exception):
     """Arguments that the function is not called with; the message is for the model."""
 
 
-def tool_from_function(fn: Callable[..., Any], *, file: str | None = None, source_hash: str | None = None) -> Tool:
+def tool_from_function(fn: Callable[..., Any], *, file: str | None = None, source: str | None = None) -> Tool:
     """A tool from a typed function (sync or async) with a Google-style docstring.
 
     Annotations may be str, int, float, bool, list, dict, Literal, Optional, Enum, pydantic models and whatever
@@ -58,7 +58,7 @@ def tool_from_function(fn: Callable[..., Any], *, file: str | None = None, sourc
     model = arguments_model(fn, name, file)
     description, _ = parse_docstring(inspect.getdoc(fn) or "")
     spec = ToolSpec(name=name, description=description, parameters=json_schema(model, name, file))
-    return Tool(spec=spec, fn=fn, source_hash=source_hash or _source_hash(fn), arguments=model)
+    return Tool(spec=spec, fn=fn, source_hash=source or source_hash(fn), arguments=model)
 
 
 async def call(tool: Tool, call: ToolCall, *, timeout: float | None = None) -> ToolResult:
@@ -94,6 +94,16 @@ def to_text(value: Any) -> str:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
+def source_hash(fn: Callable[..., Any]) -> str:
+    """sha256 of a function's source, or of its bytecode where there is none (typed at a prompt, built in)."""
+    try:
+        source = inspect.getsource(fn if inspect.isroutine(fn) else type(fn))
+    except (OSError, TypeError):
+        code = getattr(fn, "__code__", None)
+        source = f"{getattr(fn, '__qualname__', fn)!s} {code.co_code.hex() if code else ''}"
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
 # ---------------------------------------------------------------- inside
 
 
@@ -118,7 +128,9 @@ def _parse(tool: Tool, text: str) -> dict[str, Any]:
         if isinstance(value, str):  # JSON in JSON
             value = json.loads(value, strict=False)
     except (ValueError, RecursionError) as error:
-        raise _Refused(f"the arguments of {tool.name} are not valid JSON ({error}); {_expects(tool)}") from None
+        raise _Refused(
+            f"the arguments of {tool.name} are not valid JSON ({error}): {text[:200]}; {_expects(tool)}"
+        ) from None
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -204,15 +216,6 @@ async def _in_thread(fn: Callable[..., Any], arguments: dict[str, Any]) -> tuple
 
     threading.Thread(target=work, name=f"tool-{getattr(fn, '__name__', 'call')}", daemon=True).start()
     return await done
-
-
-def _source_hash(fn: Callable[..., Any]) -> str:
-    try:
-        source = inspect.getsource(fn if inspect.isroutine(fn) else type(fn))
-    except (OSError, TypeError):  # typed at a prompt, or built in
-        code = getattr(fn, "__code__", None)
-        source = f"{getattr(fn, '__qualname__', fn)!s} {code.co_code.hex() if code else ''}"
-    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _tidy(number: float) -> str:

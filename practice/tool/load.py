@@ -16,7 +16,7 @@ from typing import Any
 
 from practice.config import Workspace
 from practice.errors import InputError, nearest
-from practice.tool.function import Tool, tool_from_function
+from practice.tool.function import Tool, source_hash, tool_from_function
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Function:
     source_hash: str
     """sha256 of the whole file: a helper that changes changes what the function does."""
 
+    @classmethod
+    def of(cls, fn: Callable[..., Any]) -> Function:
+        """A function at hand; its hash is that of its own source."""
+        return cls(fn, None, source_hash(fn))
+
 
 def load_tool(ref: str, workspace: Workspace) -> Tool:
     """The tool that ``ref`` names.
@@ -38,7 +43,7 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
     Raises InputError naming the nearest tool, file or function there is.
     """
     function = load_function(_place(ref, workspace), workspace)
-    return tool_from_function(function.fn, file=function.file, source_hash=function.source_hash)
+    return tool_from_function(function.fn, file=function.file, source=function.source_hash)
 
 
 def load_function(ref: str, workspace: Workspace) -> Function:

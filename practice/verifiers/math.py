@@ -54,7 +54,7 @@ class Math(AnswerVerifier):
             number = read_number(found[0]) if found else find_number(text)
             if number is not None:
                 right = same_number(number, wanted, rounding=False)
-                return right, f"read {float(number.value):.12g}, expected {gold}"
+                return right, f"read {number}, expected {gold}"
         found = found or [text.splitlines()[-1]] if text else []
         if not found:
             return False, "no answer in the output"

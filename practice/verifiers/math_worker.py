@@ -15,7 +15,7 @@ import os
 import resource
 import signal
 import sys
-from typing import Any
+from typing import Any, cast
 
 MEMORY = 3 << 30
 """Bytes of address space; the libraries alone take about half a GiB."""
@@ -34,8 +34,7 @@ def compare(gold: str, found: list[str], seconds: float) -> bool | None:
     from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
 
     def read(text: str) -> list[Any]:
-        expressions: list[Any] = parse(f"${text}$", parsing_timeout=0) or parse(text, parsing_timeout=0)
-        return expressions
+        return cast("list[Any]", parse(f"${text}$", parsing_timeout=0) or parse(text, parsing_timeout=0))
 
     signal.signal(signal.SIGALRM, _ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

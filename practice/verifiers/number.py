@@ -25,19 +25,19 @@ TOLERANCE = Fraction(1, 10**6)
 MAX_DIGITS = 400
 
 _CURRENCY = r"[$€£¥₹]"
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?!\d)|\d{1,2}(?:,\d{2})++,\d{3}(?!\d)|\d++)"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})++(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d++)"
 _NUMBER = re.compile(
     rf"""
     (?<![\w^])(?<!\d[.,])
-    (?:(?<![\w)\]}}])(?P<sign>[-+])\ ?)?
+    (?:(?<![\w)\]}}])(?P<sign>[-+]))?
     (?:{_CURRENCY}\s?)?
     (?:(?P<sign2>(?<![\w)\]}}\s])[-+])(?=[\d.]))?
     (?:(?P<whole>\d{{1,6}})\ +(?=\d+\s*/\s*\d))?
     (?P<digits>{_DIGITS}(?:\.\d++)?|\.\d++)
     (?!(?:st|nd|rd|th)\b)
-    (?P<exp>[eE][-+]?\d{{1,6}}(?![\w]))?
-    (?:\s*\*\s*10\s*\^\s*[{{(]?\s*(?P<ten>[-+]?\d{{1,6}})[}})]?)?
-    (?:\s*\^\s*[{{(]?\s*(?P<power>[-+]?\d{{1,6}})[}})]?)?
+    (?P<exp>[eE][-+]?\d++(?!\w))?
+    (?:\s*\*\s*10\s*\^\s*[{{(]?\s*(?P<ten>[-+]?\d++)[}})]?)?
+    (?:\s*\^\s*[{{(]?\s*(?P<power>[-+]?\d++)[}})]?)?
     (?:\s*/\s*(?P<under>\d+(?:\.\d+)?)(?![\d/]))?
     (?:\s*(?P<percent>%|percent\b|per\s+cent\b))?
     (?:[\s-]+(?P<scale>thousand|million|billion|trillion)\b)?
@@ -57,6 +57,13 @@ class Number:
     unit: Fraction | None = None
     """Half of this is how far the writer may have rounded: the last decimal's place. None: no rounding shown."""
     percent: bool = False
+
+    def __str__(self) -> str:
+        try:
+            text = f"{float(self.value):.12g}"
+        except OverflowError:
+            text = f"a number of {len(str(int(self.value)))} digits"
+        return text + ("%" if self.percent else "")
 
 
 class NumberVerifier(AnswerVerifier):
@@ -81,8 +88,7 @@ class NumberVerifier(AnswerVerifier):
             raise InputError("an answer with one number", found=repr(answer))
         if found is None:
             return False, "no number where the answer should stand"
-        shown = f"{float(found.value):.12g}{'%' if found.percent else ''}"
-        return same_number(found, wanted), f"read {shown}, expected {answer.strip()}"
+        return same_number(found, wanted), f"read {found}, expected {answer.strip()}"
 
 
 def same_number(found: Number, wanted: Number, *, rounding: bool = True) -> bool:
@@ -158,15 +164,18 @@ def _stated(line: str) -> Number | None:
 
 def _value(match: re.Match[str]) -> Number | None:
     digits = match["digits"].replace(",", "")
-    exponent = int((match["exp"] or "e0")[1:]) + int(match["ten"] or 0) + _SCALES.get((match["scale"] or "").lower(), 0)
-    if len(digits) > MAX_DIGITS or abs(exponent) > MAX_DIGITS or len(match["under"] or "") > MAX_DIGITS:
+    exponents = ((match["exp"] or "e0")[1:], match["ten"] or "0", match["power"] or "0")
+    if len(digits) > MAX_DIGITS or len(match["under"] or "") > MAX_DIGITS or any(len(e) > 5 for e in exponents):
+        return None
+    first, ten, power = (int(exponent) for exponent in exponents)
+    exponent = first + ten + _SCALES.get((match["scale"] or "").lower(), 0)
+    if abs(exponent) > MAX_DIGITS:
         return None
     scale = Fraction(10) ** exponent
     value = Fraction(digits) * scale
     decimals = len(digits.partition(".")[2])
     unit = scale / 10**decimals if decimals and not digits.endswith(".0") else None
     if match["power"] is not None:
-        power = int(match["power"])
         if abs(power) * len(digits) > MAX_DIGITS or (not value and power < 0):
             return None
         value, unit = value**power, None

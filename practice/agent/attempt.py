@@ -1,0 +1,145 @@
+"""One run of an agent under way: every model call and tool call of a graph goes through here.
+
+It asks for completions by step, records what was said and done, counts the attempt's own work and ends it at its
+limits. A graph, ours or a user's, can therefore neither lose a step nor run on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from practice.agent.messages import assistant_dict, calls_of, result_dicts, to_message
+from practice.agent.spec import Limits
+from practice.errors import CallFailed, nearest
+from practice.tool import Tool, call, parse_text_calls, split_text_calls
+from practice.types import Completion, Request, Step, ToolCall, ToolResult, ToolSpec, Usage
+
+StepComplete = Callable[[int, Request], Awaitable[Completion]]
+"""(step, request) -> completion: how an attempt talks to its model."""
+
+
+class LimitReached(Exception):
+    """An attempt is at its end: ``steps``, ``tokens``, ``seconds`` or ``context``."""
+
+    def __init__(self, limit: str) -> None:
+        self.limit = limit
+        super().__init__(f"the attempt's limit of {limit} is reached")
+
+
+class Attempt:
+    """The state of one run. Times are seconds of own work: in model calls and in tools, not waiting for a slot."""
+
+    def __init__(self, limits: Limits, tools: Mapping[str, Tool], complete: StepComplete, temperature: float) -> None:
+        self.limits, self.tools, self.temperature = limits, tools, temperature
+        self.usage = Usage()
+        self._complete = complete
+        self._steps: dict[int, Step] = {}
+        self._started = 0
+        self._worked = 0.0
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What happened so far, in order."""
+        return tuple(self._steps[index] for index in sorted(self._steps))
+
+    def check(self) -> None:
+        """Raise LimitReached where no further model call is allowed."""
+        if self._started >= self.limits.steps:
+            raise LimitReached("steps")
+        if self._worked >= self.limits.seconds:
+            raise LimitReached("seconds")
+
+    async def complete(self, messages: Sequence[object], specs: Sequence[ToolSpec]) -> dict[str, Any]:
+        """The model's answer as a message; one step. Raises LimitReached, or CallFailed after its retries."""
+        self.check()
+        index, self._started = self._started, self._started + 1
+        request = Request(
+            messages=tuple(to_message(message) for message in messages),
+            tools=tuple(specs),
+            temperature=self.temperature,
+            max_tokens=self.limits.tokens,
+        )
+        try:
+            completion = await self._complete(index, request)
+        except CallFailed as error:
+            if error.kind == "context":
+                raise LimitReached("context") from None
+            raise
+        self.usage += completion.usage
+        self._worked += completion.usage.seconds
+        if not completion.content and not completion.tool_calls and completion.finish != "length":
+            raise CallFailed("empty", "the answer holds neither content nor a tool call")
+        return self._record(index, _numbered(completion, index), specs)
+
+    def calls(self, message: object) -> tuple[ToolCall, ...]:
+        """The tool calls in an assistant's message: through the API, else those of known tools in its text."""
+        return calls_of(message) or parse_text_calls(to_message(message).content, self._specs())
+
+    async def answer(self, message: object) -> list[dict[str, Any]]:
+        """Run all calls of an assistant's message at the same time; their results as messages, in call order."""
+        calls = self.calls(message)
+        if not calls:
+            return []
+        left = self.limits.seconds - self._worked
+        if left <= 0:
+            raise LimitReached("seconds")
+        started = time.monotonic()
+        results = await asyncio.gather(*(self._answer(wanted, left) for wanted in calls))
+        self._worked += time.monotonic() - started
+        done = tuple(result for result in results if result is not None)
+        self._attach(calls, done)
+        if len(done) < len(results):
+            raise LimitReached("seconds")
+        return result_dicts(done, native=bool(calls_of(message)))
+
+    # ------------------------------------------------------------------ inside
+
+    async def _answer(self, wanted: ToolCall, seconds: float) -> ToolResult | None:
+        """What the tool said; None where it did not end within ``seconds``."""
+        tool = self.tools.get(wanted.name)
+        if tool is None:
+            close = nearest(wanted.name, self.tools)
+            hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(self.tools) or 'none'}"
+            return ToolResult(call=wanted, content=f"Error: there is no tool {wanted.name!r}; {hint}", error=True)
+        try:
+            return await call(tool, wanted, timeout=seconds)
+        except TimeoutError:
+            return None
+
+    def _record(self, index: int, completion: Completion, specs: Sequence[ToolSpec]) -> dict[str, Any]:
+        calls, content = completion.tool_calls, completion.content
+        if not calls and specs:
+            found = split_text_calls(content, specs)
+            calls, content = found.calls, found.text
+        self._steps[index] = Step(
+            index=index,
+            content=content,
+            reasoning=completion.reasoning,
+            tool_calls=calls,
+            finish=completion.finish,
+        )
+        return assistant_dict(completion)
+
+    def _attach(self, calls: tuple[ToolCall, ...], results: tuple[ToolResult, ...]) -> None:
+        """Put results to the latest step that asked for them (a graph of one's own may call tools by itself)."""
+        names = [(wanted.id, wanted.name) for wanted in calls]
+        for index in sorted(self._steps, reverse=True):
+            step = self._steps[index]
+            if not step.results and names == [(wanted.id, wanted.name) for wanted in step.tool_calls]:
+                self._steps[index] = step.model_copy(update={"results": results})
+                return
+
+    def _specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(tool.spec for tool in self.tools.values())
+
+
+def _numbered(completion: Completion, index: int) -> Completion:
+    """Calls with ids of their own: some servers give every call the same one, or none."""
+    ids = [call.id for call in completion.tool_calls]
+    if all(ids) and len(set(ids)) == len(ids):
+        return completion
+    calls = [call.model_copy(update={"id": f"call-{index}-{n}"}) for n, call in enumerate(completion.tool_calls)]
+    return completion.model_copy(update={"tool_calls": tuple(calls)})
