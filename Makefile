@@ -58,7 +58,7 @@ bench: venv  ## what the machine itself costs: start-up and CPU time a rollout o
 	$(BIN)/python benchmarks/overhead.py
 
 lock:  ## resolve the packages anew into requirements.lock and constraints.txt (uv must be on the PATH)
-	uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --upgrade --generate-hashes \
+	uv pip compile --quiet --universal --python-version 3.11 --extra local --group dev --upgrade --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
 	sed -n 's/^\([A-Za-z0-9].*[^ ]\) \\$$/\1/p' requirements.lock > constraints.txt
 

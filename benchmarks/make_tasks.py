@@ -258,11 +258,12 @@ def main() -> None:
     out: Path = parser.parse_args().out
     r, seen = random.Random(SEED), set[str]()
     sets = {
-        "practice": draw(PRACTICE, 24, r, seen),
-        "validation": draw(PRACTICE, 24, r, seen),
+        "practice": draw(PRACTICE, 16, r, seen),
+        "validation": draw(PRACTICE, 16, r, seen),
         "holdout": draw(HOLDOUT, 40, r, seen),
         "holdout-long": draw(HOLDOUT, 120, r, seen),
         "practice-long": draw(PRACTICE, 48, r, seen),
+        "validation-long": draw(PRACTICE, 30, r, seen),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, tasks in sets.items():

@@ -100,11 +100,9 @@ class Plan(Value):
         move = self._race(banks[0], banks[1:])
         if isinstance(move, int):
             move = self._looks(banks[0], banks[1:], move)
-        if isinstance(move, Needs) or not words:
+        if isinstance(move, Needs) or not words or move.before is None:
             return move
-        return move.model_copy(
-            update={"power": self.power_sentence(move.tasks, 0.5 if move.before is None else move.before)}
-        )
+        return move.model_copy(update={"power": self.power_sentence(move.tasks, move.before)})
 
     # -------------------------------------------------------- race
 
@@ -120,7 +118,7 @@ class Plan(Value):
             if missing is not None:
                 return missing
             found = {arm: compare(incumbent.first(trials), arms[arm].first(trials)) for arm in alive}
-            hopeful = [arm for arm in alive if self._hope(found[arm], trials) >= FUTILE]
+            hopeful = [arm for arm in alive if self._hope(found[arm], self._z(found[arm]), trials) >= FUTILE]
             if not hopeful:
                 best = max(found.values(), key=lambda comparison: comparison.difference)
                 reason = (
@@ -144,17 +142,17 @@ class Plan(Value):
                 return missing
             found = compare(incumbent.first(trials), arms[winner].first(trials))
             worse_p, better_p = found.tails()
-            p = 1.0 - _NORMAL.cdf(self._z(found)) if self.shrink else better_p
+            z = self._z(found)
+            p = _NORMAL.cdf(-z) if self.shrink else better_p
             looks.append(Look(trials=trials, difference=found.difference, p=p, alpha=alpha))
-            outcome, reason = self._judge(found, p, worse_p, alpha, trials)
+            outcome, reason = self._judge(found, looks[-1], worse_p, self._hope(found, z, trials))
             if outcome is not None:
                 return self._decision(outcome, reason, winner, tuple(looks), found)
         raise AssertionError("the last look always ends")
 
-    def _judge(
-        self, found: Comparison, p: float, worse_p: float, alpha: float, trials: int
-    ) -> tuple[Outcome | None, str]:
+    def _judge(self, found: Comparison, look: Look, worse_p: float, hope: float) -> tuple[Outcome | None, str]:
         """What a look says: an outcome, or None to go on."""
+        p, alpha, trials = look.p, look.alpha, look.trials
         if not found.tasks:
             return "indecisive", "no validation task was scored with both banks"
         points = f"{100 * found.difference:+.1f} points over {found.tasks} tasks x {trials} trials"
@@ -169,7 +167,6 @@ class Plan(Value):
             return "reject", f"no better: {points}"
         if last:
             return "indecisive", f"not settled at the cap: {points}, p = {p:.2g} > {alpha:.2g}"
-        hope = self._hope(found, trials)
         if hope < FUTILE:
             return "reject", f"futile: {points}, chance of passing by {self.stages[-1]} trials {hope:.2g}"
         return None, ""
@@ -182,12 +179,12 @@ class Plan(Value):
         deviation = math.sqrt(restricted_variance(found.candidate, found.incumbent, -self.margin))
         return (found.difference + self.margin) / deviation
 
-    def _hope(self, found: Comparison, trials: int) -> float:
+    def _hope(self, found: Comparison, z: float, trials: int) -> float:
         """Probability that the last look accepts, as things stand."""
         if not found.tasks:
             return 1.0
         critical = -_NORMAL.inv_cdf(self.alphas[-1])
-        return predictive_power(self._z(found), trials / self.stages[-1], critical)
+        return predictive_power(z, trials / self.stages[-1], critical)
 
     def _decision(
         self, outcome: Outcome, reason: str, winner: int | None, looks: tuple[Look, ...], found: Comparison

@@ -81,7 +81,7 @@ async def evaluate(
         budget=budget or BudgetConfig(),
     )
     async with Store(place.db) as store:
-        row = await _row(store, fields, bank, fresh=options.fresh)
+        row = await _row(store, fields, bank, loaded, fresh=options.fresh)
         if row.status == "done" and row.document is not None:
             return Document.model_validate(row.document)
         async with Engine(store, row, work, options) as engine:
@@ -104,7 +104,9 @@ def _fields(
     }
 
 
-async def _row(store: Store, fields: dict[str, object], bank: Bank, *, fresh: bool) -> RunRow:
+async def _row(
+    store: Store, fields: dict[str, object], bank: Bank, tasks: tuple[Task, ...], *, fresh: bool
+) -> RunRow:
     fingerprint = digest(fields)
     known = await store.do(lambda db: find_runs(db, fingerprint))
     if known and not fresh:
@@ -121,7 +123,7 @@ async def _row(store: Store, fields: dict[str, object], bank: Bank, *, fresh: bo
         start_bank=bank,
         document=None,
     )
-    await store.do(lambda db: create_run(db, row))
+    await store.do(lambda db: create_run(db, row, {"holdout": tasks}))
     return row
 
 

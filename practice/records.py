@@ -28,6 +28,7 @@ from practice.types import (
     Phase,
     Proposal,
     Rollout,
+    Task,
     Value,
     Verdict,
 )
@@ -135,7 +136,8 @@ def find_run(db: Database, run: str) -> RunRow | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def create_run(db: Database, row: RunRow) -> None:
+def create_run(db: Database, row: RunRow, tasks: Mapping[Phase, Sequence[Task]] | None = None) -> None:
+    """Begin a run. Its tasks are kept with it, so that what was done can be read without the task files."""
     db.execute(
         f"INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         [
@@ -143,11 +145,21 @@ def create_run(db: Database, row: RunRow) -> None:
             *(row.seconds, row.start_bank.model_dump_json()),
         ],
     )
+    for phase, of in (tasks or {}).items():
+        for task in of:
+            values = (row.id, phase, task.id, task.model_dump_json())
+            db.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", values)
+
+
+def run_tasks(db: Database, run: str) -> dict[tuple[Phase, str], Task]:
+    """A run's tasks by phase and id; empty for a run of a database that did not keep them."""
+    rows = db.execute("SELECT phase, id, data FROM tasks WHERE run = ?", [run]).fetchall()
+    return {(phase, id_): Task.model_validate_json(data) for phase, id_, data in rows}
 
 
 def remove_run(db: Database, run: str) -> None:
     """Forget a run's rows; the bank's history stays."""
-    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits"):
+    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits", "tasks"):
         db.execute(f"DELETE FROM {table} WHERE run = ?", [run])
     db.execute("DELETE FROM runs WHERE id = ?", [run])
 

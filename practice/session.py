@@ -23,6 +23,7 @@ from practice.memory import Bank, hand_edits
 from practice.model import price_of
 from practice.records import (
     RunRow,
+    bank_at,
     create_run,
     find_runs,
     highest_id,
@@ -32,7 +33,7 @@ from practice.records import (
 )
 from practice.store import Store, dumps, now
 from practice.task import TaskSet, check_disjoint, load_tasks, near_duplicates, validation_split
-from practice.types import Task
+from practice.types import Phase, Task
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -159,15 +160,19 @@ def _check_prices(settings: Settings, agent: Agent) -> None:
     """A ceiling in usd can only be kept where every model has a price."""
     if settings.budget.usd is None:
         return
-    models = [("agent model", agent.spec.model), ("teacher.model", settings.teacher.model)]
-    models += [("judge.panel", evaluator.model) for evaluator in settings.judge.panel]
-    for key, spec in models:
+    models: list[tuple[str | None, str, ModelSpec | None]] = [
+        (settings.agent, "model", agent.spec.model),
+        (None, "teacher.model", settings.teacher.model),
+        *((None, f"judge.panel.{i}.model", judge.model) for i, judge in enumerate(settings.judge.panel)),
+    ]
+    for file, key, spec in models:
         if spec is not None and not spec.name.startswith("llamacpp/") and price_of(spec) is None:
             raise InputError(
                 "a price for every model where budget.usd is set: give the model as a mapping with "
                 "price: {input: …, output: …} in usd per million tokens",
                 found=f"no price known for {spec.name}",
-                key=f"{key}: price",
+                file=file,
+                key=f"{key}.price",
             )
 
 
@@ -218,7 +223,12 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened
         start_bank=bank,
         document=None,
     )
-    store.now(lambda db: create_run(db, row))
+    tasks: dict[Phase, Sequence[Task]] = {
+        "practice": inputs.practice,
+        "validation": inputs.validation,
+        "holdout": inputs.holdout,
+    }
+    store.now(lambda db: create_run(db, row, tasks))
     return Opened(row, finished=False, resumed=False)
 
 
@@ -226,6 +236,8 @@ def import_bank(db: Database, path: Path, key: str, note: Note) -> Bank:
     """The bank file as it stands; what a person changed by hand becomes revisions."""
     bank = Bank.load(path)
     known = load_bank(db, key) or Bank(bank=bank.bank)
+    if bank.revision < known.revision and bank == bank_at(db, key, bank.revision):
+        return known  # a kill came between the commit and the file: the database is ahead
     merged, changes = hand_edits(known, bank, reserved=highest_id(db, key))
     if changes:
         note(f"{path.name}: {len(changes)} change(s) made by hand: {'; '.join(changes[:3])}")

@@ -65,6 +65,11 @@ SCHEMA: tuple[str, ...] = (
     CREATE TABLE holdout_reads (holdout TEXT NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (holdout, run, name));
     """,
+    """
+    CREATE TABLE tasks (
+        run TEXT NOT NULL, phase TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL,
+        PRIMARY KEY (run, phase, id)) WITHOUT ROWID;
+    """,
 )
 """One string a schema version, applied in order; never edited, only appended to."""
 

@@ -48,6 +48,7 @@ OWNERS: dict[str, set[str]] = {
     "typer": {"cli"},
     "rich": {"cli"},
     "yaml": {"config"},
+    "jinja2": {"report"},
     "xllamacpp": {"local"},
     "math_verify": {"verifiers"},
     "scipy": {"stats", "accept"},

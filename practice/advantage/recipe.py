@@ -56,7 +56,9 @@ def find_recipe(
     """
     table = tabulate(groups, specs, user)
     # How long a text is goes along with what was done in it; it is no action that one could be told to take.
-    usable = [fact for fact in facts_of(table) if fact.q <= ALPHA and not fact.feature.startswith("n:")]
+    facts = [fact for fact in facts_of(table) if fact.p <= ALPHA and not fact.feature.startswith("n:")]
+    # Where no behaviour stands out alone, several may do so together: the test of the whole decides.
+    usable = [fact for fact in facts if fact.q <= ALPHA] or facts
     least = max(5, round(SUPPORT * len(table.reward)))
     chosen: list[Fact] = []
     looked = 0

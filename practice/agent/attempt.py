@@ -83,6 +83,8 @@ class Attempt:
         calls = self.calls(message)
         if not calls:
             return []
+        step = self._asked(calls)
+        calls = step.tool_calls if step is not None else calls
         left = self.limits.seconds - self._worked
         if left <= 0:
             raise LimitReached("seconds")
@@ -90,7 +92,8 @@ class Attempt:
         results = await asyncio.gather(*(self._answer(wanted, left) for wanted in calls))
         self._worked += time.monotonic() - started
         done = tuple(result for result in results if result is not None)
-        self._attach(calls, done)
+        if step is not None:
+            self._steps[step.index] = step.model_copy(update={"results": done})
         if len(done) < len(results):
             raise LimitReached("seconds")
         return result_dicts(done, native=bool(calls_of(message)))
@@ -123,14 +126,14 @@ class Attempt:
         )
         return assistant_dict(completion)
 
-    def _attach(self, calls: tuple[ToolCall, ...], results: tuple[ToolResult, ...]) -> None:
-        """Put results to the latest step that asked for them (a graph of one's own may call tools by itself)."""
+    def _asked(self, calls: Sequence[ToolCall]) -> Step | None:
+        """The latest step that asked for these calls and has no results; None for a message that no model wrote."""
         names = [(wanted.id, wanted.name) for wanted in calls]
         for index in sorted(self._steps, reverse=True):
             step = self._steps[index]
             if not step.results and names == [(wanted.id, wanted.name) for wanted in step.tool_calls]:
-                self._steps[index] = step.model_copy(update={"results": results})
-                return
+                return step
+        return None
 
     def _specs(self) -> tuple[ToolSpec, ...]:
         return tuple(tool.spec for tool in self.tools.values())

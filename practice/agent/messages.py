@@ -18,11 +18,15 @@ _LANGCHAIN_ROLES = {"human": "user", "ai": "assistant", "system": "system", "too
 
 
 def assistant_dict(completion: Completion) -> dict[str, Any]:
-    """An answer as the graph's message: content as written, calls where they came through the API."""
+    """An answer as the graph's message: content as written, calls where they came through the API.
+
+    Arguments that do not parse become an empty object: chat templates and LangChain read the history's arguments
+    and fail where they can't. What the model wrote is in its step, and is what the tool is called with.
+    """
     message: dict[str, Any] = {"role": "assistant", "content": completion.content}
     if completion.tool_calls:
         message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _parsable(call)}}
             for call in completion.tool_calls
         ]
     return message
@@ -44,6 +48,7 @@ def to_message(message: object) -> Message:
     if isinstance(message, Message):
         return message
     items: Mapping[str, Any]
+    calls = calls_of(message)
     if isinstance(message, Mapping):
         items = cast("Mapping[str, Any]", message)
     elif isinstance(kind := getattr(message, "type", None), str) and kind in _LANGCHAIN_ROLES:
@@ -52,23 +57,20 @@ def to_message(message: object) -> Message:
     else:
         raise TypeError(f"a message must be a dict with role and content, not {type(message).__name__}")
     return Message(
-        role=cast("Any", items["role"]),
+        role=items["role"],
         content=_text(items.get("content")),
-        # A history must hold arguments that parse: chat templates read them, and fail the call where they do not.
-        tool_calls=tuple(
-            call.model_copy(update={"arguments": _parsable(call.arguments)}) for call in calls_of(message)
-        ),
+        tool_calls=calls,
         tool_call_id=items.get("tool_call_id"),
         name=items.get("name"),
     )
 
 
 def calls_of(message: object) -> tuple[ToolCall, ...]:
-    """The calls that a message holds through the API, arguments as the model wrote them."""
+    """The calls that a message holds through the API."""
     if isinstance(message, Mapping):
         calls = cast("Mapping[str, Any]", message).get("tool_calls") or ()
-    else:  # LangChain sets those apart whose arguments are not JSON
-        calls = [*getattr(message, "tool_calls", ()), *getattr(message, "invalid_tool_calls", ())]
+    else:
+        calls = getattr(message, "tool_calls", ())
     return tuple(_call(call) for call in calls)
 
 
@@ -84,9 +86,9 @@ def _call(call: Any) -> ToolCall:
     return ToolCall(id=call["id"] or "", name=name, arguments=text)
 
 
-def _parsable(arguments: str) -> str:
+def _parsable(call: ToolCall) -> str:
     try:
-        return arguments if isinstance(json.loads(arguments), dict) else "{}"
+        return call.arguments if isinstance(json.loads(call.arguments), dict) else "{}"
     except (ValueError, RecursionError):
         return "{}"
 

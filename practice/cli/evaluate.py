@@ -33,17 +33,14 @@ def evaluate(
     from practice import evaluation
     from practice.cli.live import watched
     from practice.cli.panel import evaluation_panel
-    from practice.config import BudgetConfig, EvaluateConfig, RolloutsConfig, check_reward
+    from practice.config import BudgetConfig, EvaluateConfig, RolloutsConfig, require_reward
     from practice.document import EXIT_CODES
     from practice.engine import Options
 
     place = workspace(directory)
     if memory != "none" and not place.path(memory).exists():
         raise InputError("a bank's file or none", found=memory, key="--memory")
-    try:
-        check_reward(reward)
-    except ValueError as error:
-        raise InputError("the name of a reward or path.py:function", found=reward, key="--reward") from error
+    require_reward(reward, key="--reward")
     options = Options(fresh=fresh, skip_bad=skip_bad)
     work = evaluation.evaluate(
         agent,

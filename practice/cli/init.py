@@ -21,8 +21,7 @@ def init(
 ) -> None:
     """Make a workspace: an agent, tools, tasks, settings. What is there already stays as it is."""
     from practice.agent import agent_json_schema
-    from practice.config import starter_root
-    from practice.config.schemas import json_schemas
+    from practice.config import json_schemas, starter_root
 
     source, target = starter_root(), directory.resolve()
     made: list[str] = []

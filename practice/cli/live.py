@@ -62,7 +62,7 @@ async def watched(work: Coroutine[Any, Any, Document], progress: Progress) -> Do
 async def watch(progress: Progress) -> None:
     """Draw until cancelled."""
     drawn = sys.stderr.isatty()
-    shown, last_stage, spoke = 0, "", 0.0
+    shown, last_stage, spoke = 0, progress.stage, time.monotonic()
     try:
         while True:
             for message in progress.messages[shown:]:

@@ -49,9 +49,11 @@ def run(
 
 def _dry_run(settings: Settings, place: Workspace, *, skip_bad: bool, as_json: bool) -> None:
     from practice.loop import planned_steps
+    from practice.memory import Bank
     from practice.session import read_inputs
 
     inputs = read_inputs(settings, place, skip_bad=skip_bad)
+    Bank.load(inputs.bank_path)
     steps = planned_steps(settings, len(inputs.practice))
     gate = settings.accept
     rollouts = len(inputs.practice) * settings.rollouts.group_size * settings.practice.epochs

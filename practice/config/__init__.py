@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from practice.config.doc import json_schemas, settings_markdown
-from practice.config.load import load_settings
+from practice.config.load import load_settings, require_reward
 from practice.config.parse import parse
 from practice.config.schema import Closed, ModelSpec, Price, wrong
 from practice.config.settings import (
@@ -64,6 +64,7 @@ __all__ = [
     "parse",
     "read_yaml",
     "read_yaml_text",
+    "require_reward",
     "settings_markdown",
     "shown",
     "starter_root",

@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic_core import PydanticCustomError
+
 from practice.config.parse import describe, one_of, parse
-from practice.config.settings import Settings, TasksConfig
+from practice.config.settings import Settings, TasksConfig, check_reward
 from practice.config.walk import nearest_key, siblings, wrong_part
 from practice.config.workspace import SETTINGS_FILE, Workspace
 from practice.config.yamlfile import KeyPath, Yaml, dotted, neighbour, read_yaml, read_yaml_text
 from practice.errors import InputError
 
-__all__ = ["apply_sets", "load_settings"]
+__all__ = ["apply_sets", "load_settings", "require_reward"]
 
 #: Keys whose value may be a bare text that stands for a mapping: the key of that mapping it stands for.
 _SHORT = {"model": "name", "accept": "policy"}
@@ -40,6 +42,15 @@ def load_settings(path: Path | None, sets: Sequence[str], workspace: Workspace) 
     return settings
 
 
+def require_reward(name: str, *, key: str) -> str:
+    """As ``check_reward``, for a word of the command line: raises InputError that names ``key``."""
+    try:
+        return check_reward(name)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise InputError(context["expected"], found=context["found"], key=key, nearest=context["nearest"]) from None
+
+
 def apply_sets(document: Yaml, sets: Sequence[str]) -> Yaml:
     """``document`` with each ``key=value`` put in its place; a value is read as YAML.
 
@@ -58,7 +69,9 @@ def apply_sets(document: Yaml, sets: Sequence[str]) -> Yaml:
             value = read_yaml_text(value_text, "--set").data
         except InputError as error:
             raise InputError(error.expected, found=error.found, file="--set", key=key) from None
-        given.add(_assign(data, parts, value))
+        place = _assign(data, parts, value)
+        if place is not None:
+            given.add(place)
     return replace(document, data=data, given=frozenset(given))
 
 
@@ -79,8 +92,11 @@ def _check_key(parts: tuple[str, ...]) -> None:
     )
 
 
-def _assign(data: object, parts: tuple[str, ...], value: object) -> KeyPath:
-    """Put ``value`` at ``parts``, making the mappings on the way; returns the path."""
+def _assign(data: object, parts: tuple[str, ...], value: object) -> KeyPath | None:
+    """Put ``value`` at ``parts``, making the mappings on the way; returns the path.
+
+    None where the file holds something else on the way, which parse() then refuses at the file's line.
+    """
     path: list[str | int] = []
     holder = data
     for index, part in enumerate(parts):
@@ -95,7 +111,7 @@ def _assign(data: object, parts: tuple[str, ...], value: object) -> KeyPath:
         elif isinstance(holder, dict):
             where = part
         else:
-            return tuple(path)  # the file holds something else here, which parse() refuses at its line
+            return None
         path.append(where)
         slots = cast("Any", holder)
         if index == len(parts) - 1:

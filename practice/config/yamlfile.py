@@ -102,7 +102,10 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.number)
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # yaml takes these for line breaks and would fold them; in double quotes it escapes them.
+    odd = any(mark in text for mark in "\r\x85\u2028\u2029\ufeff")
+    style = '"' if odd else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
@@ -126,9 +129,9 @@ def read_yaml(path: Path) -> Yaml:
 
 def read_yaml_text(text: str, file: str) -> Yaml:
     """As :func:`read_yaml`, from text; ``file`` is what errors name."""
-    loader = _Loader(text)
     lines: dict[KeyPath, int] = {}
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         data = None if node is None else _build(loader, node, (), lines, file, ())
     except yaml.MarkedYAMLError as error:
@@ -136,10 +139,8 @@ def read_yaml_text(text: str, file: str) -> Yaml:
         line = mark.line + 1 if mark is not None else None
         said = error.problem or error.context or "no more"
         raise InputError(f"valid YAML (the reader says: {said})", file=file, line=line) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"valid YAML (the reader says: {' '.join(str(error).split())})", file=file) from None
-    finally:
-        loader.dispose()
     return Yaml(data, lines, file)
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from practice.local.pull import Progress, pull
+from practice.local.fetch import Progress, pull
 from practice.local.registry import (
     DEFAULT_MODEL,
     MODELS,

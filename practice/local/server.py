@@ -130,7 +130,7 @@ class LlamaCppServer:
         self.log = _new_log(self.model.name)
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", str(Path(__file__).with_name("serve.py"))),
+                *(sys.executable, "-P", str(Path(__file__).with_name("child.py"))),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -186,7 +186,7 @@ class LlamaCppServer:
                     raise
 
     def _settings(self) -> dict[str, Any]:
-        """What :mod:`.serve` reads."""
+        """What :mod:`.child` reads."""
         return {
             "path": str(self.model.path),
             "name": self.model.name,

@@ -93,11 +93,18 @@ class Bank(Value):
         return cls(bank=content.bank or name, revision=content.revision, experiences=tuple(experiences))
 
     def to_yaml(self) -> dict[str, Any]:
-        """The bank as the file's data: ``bank, revision, experiences: [{id, text, status, …}]``."""
+        """The bank as the file's data: ``bank, revision, experiences: [{id, text, status, …}]``.
+
+        A lesson that has no number yet is written without an id.
+        """
+        unnumbered = {experience.id for experience in self.experiences if experience.id.startswith(PLACEHOLDER)}
         return {
             "bank": self.bank,
             "revision": self.revision,
-            "experiences": [experience.model_dump(mode="json") for experience in self.experiences],
+            "experiences": [
+                experience.model_dump(mode="json", exclude={"id"} if experience.id in unnumbered else None)
+                for experience in self.experiences
+            ],
         }
 
     # ------------------------------------------------------------------ asking

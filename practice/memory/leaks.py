@@ -78,7 +78,7 @@ def _readings(text: str) -> list[Words]:
 
 
 def _windows(words: Sequence[str], length: int) -> Iterator[Words]:
-    return (tuple(words[start : start + length]) for start in range(len(words) - length + 1))
+    return zip(*(words[start:] for start in range(length)), strict=False)
 
 
 class _Sayings:

@@ -24,7 +24,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[*/=<>%^+$€£#]|(?<![\w-])-(?=[\w(])")
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[*/=<>%^+$€£#]|(?<![\w-])-(?=[\s\w(])")
 _FILLERS = _set(
     "a an the this that these those of to in on at for with as by from and also then so thus just simply really very"
     " please always should must shall will can you your yours it its is are be been being do does there here such any"

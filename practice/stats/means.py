@@ -54,13 +54,13 @@ def task_means(scores: Scores) -> Floats:
 def missing_share(scores: Scores) -> float:
     """Attempts without a score over all attempts; 0 where there are no attempts."""
     attempts = sum(len(row) for row in scores)
-    return 1.0 - sum(row.size for row in as_rows(scores)) / attempts if attempts else 0.0
+    return (attempts - sum(row.size for row in as_rows(scores))) / attempts if attempts else 0.0
 
 
 def missing_bounds(scores: Scores) -> Bounds | None:
     """The mean over tasks with every missing attempt as 0 and as 1; None where at most 5 % are missing.
 
-    These are Manski's worst-case bounds (Manski 1989, *Anatomy of the selection problem*, eq. 3), a task at a time.
+    These are Manski's worst-case bounds (Manski 1989, *J. Human Resources* 24:343), a task at a time.
     """
     share = missing_share(scores)
     if share <= MISSING_LIMIT:

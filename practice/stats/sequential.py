@@ -51,9 +51,11 @@ def crossing_probability(
             steps = (grid[:, None] - grid[None, :] - move) / deviation
             density = np.exp(-0.5 * steps**2) @ mass
         density *= width / (deviation * math.sqrt(2.0 * math.pi))
-        above = grid >= upper * math.sqrt(t)
-        crossed += float(density[above].sum())
-        mass = np.where(above | (grid < lower * math.sqrt(t)), 0.0, density)
+        # The cells that the limits cut count in part.
+        above = np.clip((grid - upper * math.sqrt(t)) / width + 0.5, 0.0, 1.0)
+        below = np.clip((lower * math.sqrt(t) - grid) / width + 0.5, 0.0, 1.0)
+        crossed += float((density * above).sum())
+        mass = density * np.maximum(0.0, 1.0 - above - below)
         before = t
     return min(1.0, crossed)
 
@@ -61,7 +63,7 @@ def crossing_probability(
 def restricted_variance(one: Floats, two: Floats, difference: float) -> float:
     """Variance of the mean over tasks of mean(one) - mean(two), where the true difference is ``difference``.
 
-    The score test of Miettinen and Nurminen 1985 (*Stat. Med.* 4:213, eq. 8), a stratum a task: success rates by
+    The score test of Miettinen and Nurminen 1985 (*Stat. Med.* 4:213), a stratum a task: success rates by
     maximum likelihood under the constraint, with their factor N/(N - 1). It is positive even where every attempt
     succeeded. Scores between 0 and 1 count as fractions of a success, which can only overstate the variance.
     Tables as in :func:`practice.stats.table_tails`.
@@ -70,7 +72,7 @@ def restricted_variance(one: Floats, two: Floats, difference: float) -> float:
     x, y = np.nansum(one, axis=1), np.nansum(two, axis=1)
     low = np.full(m.shape, max(0.0, -difference))  # the rate of side two; side one has it plus the difference
     high = np.full(m.shape, min(1.0, 1.0 - difference))
-    for _ in range(50):  # the log likelihood is concave: bisect its slope
+    for _ in range(40):  # the log likelihood is concave: bisect its slope
         q = (low + high) / 2
         p = q + difference
         with np.errstate(divide="ignore", invalid="ignore"):

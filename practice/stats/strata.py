@@ -33,7 +33,7 @@ class Association:
 def mantel_haenszel(strata: Sequence[tuple[Sequence[float], Sequence[float]]], confidence: float = 0.95) -> Association:
     """Mean reward with a behaviour minus without, pooled over groups: each stratum is (rewards with, without).
 
-    Difference: Mantel-Haenszel weights n1 n0/(n1 + n0) (Greenland and Robins 1985, *Biometrics* 41:55, eq. 1).
+    Difference: Mantel-Haenszel weights n1 n0/(n1 + n0) (Greenland and Robins 1985, *Biometrics* 41:55).
     Interval: Sato's variance (Sato 1989, *Biometrics* 45:1323), which holds for few large and for many small
     strata, inverted as a score interval (Klingenberg 2014, *Stat. Med.* 33:2968), so that 1 against 0 has a width.
     Rewards between 0 and 1 count as fractions of a success: their variance is at most that, so the interval is

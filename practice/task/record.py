@@ -100,10 +100,11 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
 
 @functools.cache
 def _misspelt(name: str) -> str | None:
-    """The field's name that ``name`` misses by case, separators or one slip (from 4 letters on), or None."""
+    """The field's name that ``name`` misses by case, separators, an s or one slip (from 4 letters on)."""
     plain = re.sub(r"[-_ ]", "", name).lower()
     for known in _OWNER:
-        if plain == known or (min(len(plain), len(known)) >= 4 and _one_slip(plain, known)):
+        long_enough = min(len(plain), len(known)) >= 4
+        if known in (plain, f"{plain}s") or (long_enough and _one_slip(plain, known)):
             return known
     return None
 

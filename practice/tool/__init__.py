@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from practice.tool.function import MAX_RESULT, Tool, call, tool_from_function
-from practice.tool.load import Function, load_function, load_tool
+from practice.tool.load import Function, available_tools, load_function, load_tool, workspace_tools
 from practice.tool.textcalls import TextCalls, parse_text_calls, split_text_calls
 
 __all__ = [
@@ -18,10 +18,12 @@ __all__ = [
     "Function",
     "TextCalls",
     "Tool",
+    "available_tools",
     "call",
     "load_function",
     "load_tool",
     "parse_text_calls",
     "split_text_calls",
     "tool_from_function",
+    "workspace_tools",
 ]

@@ -83,6 +83,28 @@ def available_tools(workspace: Workspace) -> dict[str, str]:
     return tools
 
 
+def workspace_tools(workspace: Workspace) -> tuple[tuple[str, Tool], ...]:
+    """(reference, tool) of every function in ``tools/*.py`` that can be a tool; a bare name where that is enough.
+
+    Functions that lack annotations are somebody's helpers and are left out. Raises InputError for a file that can't
+    be imported.
+    """
+    names = {place: name for name, place in available_tools(workspace).items()}
+    found: list[tuple[str, Tool]] = []
+    for file in sorted(workspace.tools.glob("*.py")):
+        shown = workspace.relative(file)
+        _run_file(file, file.read_bytes(), shown)
+        for name in _public_functions(file):
+            place = f"{shown}:{name}"
+            function = load_function(place, workspace)
+            try:
+                tool = tool_from_function(function.fn, file=function.file, source=function.source_hash)
+            except InputError:
+                continue
+            found.append((names.get(place, place), tool))
+    return tuple(found)
+
+
 # ---------------------------------------------------------------- inside
 
 

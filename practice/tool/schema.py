@@ -49,7 +49,9 @@ def arguments_model(fn: Callable[..., Any], name: str, file: str | None) -> type
                 key=name,
             )
         default = ... if parameter.default is parameter.empty else parameter.default
-        field = Field(default, alias=parameter.name, description=described.get(parameter.name))
+        # An absent description is not passed: it would hide one that the annotation holds.
+        said: dict[str, Any] = {"description": described[parameter.name]} if parameter.name in described else {}
+        field = Field(default, alias=parameter.name, **said)
         fields[_PREFIX + parameter.name] = (hints[parameter.name], field)
     try:
         return create_model(name, __config__=ConfigDict(extra="forbid", coerce_numbers_to_str=True), **fields)

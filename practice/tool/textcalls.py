@@ -63,7 +63,9 @@ def split_text_calls(content: str, specs: Sequence[ToolSpec]) -> TextCalls:
     if not any(name in content for name in offered):
         return TextCalls((), content)
     blocks = list(_blocks(content))
-    found = list(_json_calls(blocks, offered)) or list(_python_calls(blocks, offered))
+    found = list(_json_calls(blocks, offered))
+    if not any(wanted for _, _, wanted in found):
+        found = list(_python_calls(blocks, offered))
     if not found:
         return TextCalls((), content)
     calls: list[ToolCall] = []
@@ -85,7 +87,7 @@ Wanted = list[tuple[str, Any]]
 
 def _tidy(text: str) -> str:
     """Without the marks around calls, without empty fences, without the gaps that calls left."""
-    text = re.sub(r"```[^\n`]*\s*```", "", _MARKS.sub("", text))
+    text = re.sub(r"```[^\n`]*\s*```|<(tools?|tool_response)>\s*</\1>", "", _MARKS.sub("", text))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -110,8 +112,11 @@ def _blocks(content: str) -> Iterator[_Block]:
 
 def _json_calls(blocks: Sequence[_Block], offered: Mapping[str, ToolSpec]) -> Iterator[tuple[int, int, Wanted]]:
     for block in blocks:
-        spans = [(start, end, _wanted(value, offered)) for start, end, value in find_json(block.text)]
-        spans = [span for span in spans if span[2]]
+        spans: list[tuple[int, int, Wanted]] = []
+        for start, end, value in find_json(block.text):
+            wanted = _wanted(value, offered)
+            if wanted or _defines(value, offered):
+                spans.append((start, end, wanted))
         if not spans:
             continue
         rest = block.text[: spans[0][0]] + block.text[spans[-1][1] :]
@@ -142,7 +147,7 @@ def _wanted(value: object, offered: Mapping[str, ToolSpec]) -> Wanted:
     if name_key is None:
         return []
     name = items[name_key].strip().removeprefix("functions.").removesuffix("()")
-    if name not in offered:
+    if name not in offered or _defines(items, offered):
         return []
     for key in _ARGUMENTS:
         if isinstance(items.get(key), dict | str):
@@ -155,6 +160,20 @@ def _wanted(value: object, offered: Mapping[str, ToolSpec]) -> Wanted:
     if set(rest) <= set(properties) and (rest or not offered[name].parameters.get("required")):
         return [(name, rest)]
     return []
+
+
+def _defines(value: object, offered: Mapping[str, ToolSpec]) -> bool:
+    """Whether a JSON value repeats an offered tool's definition, as models do that were shown it in their prompt."""
+    if not isinstance(value, dict):
+        return False
+    items = cast("dict[str, Any]", value)
+    if isinstance(items.get("function"), dict):
+        return _defines(items["function"], offered)
+    schema = items.get("parameters")
+    if not isinstance(schema, dict) or not isinstance(items.get("name"), str) or items["name"] not in offered:
+        return False
+    own = offered[items["name"]].parameters.get("properties", {})
+    return schema.get("type") == "object" and "properties" in schema and "properties" not in own
 
 
 def _named(arguments: dict[str, Any] | str, spec: ToolSpec) -> dict[str, Any] | str:

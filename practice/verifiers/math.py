@@ -23,9 +23,9 @@ __all__ = ["Math", "Workers"]
 
 WORKER = Path(__file__).with_name("math_worker.py")
 SECONDS = 5.0
-"""What one comparison may take."""
-GRACE = 3.0
-"""How long after its time a worker may take to say so, before it is killed: some C code can't be interrupted."""
+"""Processor time that one comparison may take."""
+PATIENCE = 6.0
+"""Times that in wall time before a worker is killed: the machine is busy, or C code that can't be interrupted runs."""
 START = 120.0
 """What the start of a worker may take: it imports sympy."""
 MAX_CHARS = 2000
@@ -112,7 +112,7 @@ class Workers:
                 request = {"gold": gold, "found": found, "seconds": self.seconds}
                 assert worker.stdin is not None
                 worker.stdin.write(json.dumps(request).encode() + b"\n")
-                reply = await _reply(worker, self.seconds + GRACE)
+                reply = await _reply(worker, PATIENCE * self.seconds + 5.0)
             except BaseException:
                 # Also when cancelled: its answer would be taken for that of the next comparison.
                 await self._end(worker)

@@ -6,36 +6,47 @@ import re
 
 __all__ = ["after_marker", "boxes", "normalise", "strip_reasoning"]
 
-_THINK = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.S | re.I)
-_OPEN = re.compile(r"<(?:think|thinking|reasoning)>.*\Z", re.S | re.I)
-_CLOSE = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.S | re.I)
+_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.I)
 _MARKER = re.compile(
     r"####|\banswer\b[*_`\s]*(?:\([^()\n]{0,40}\)\s*)?(?::|=|\bis\b:?|\bwas\b|\bare\b)|答案\s*(?:是|为|:|：)|^#+\s*(?:final\s+)?answer\s*$",  # noqa: RUF001
     re.I | re.M,
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"(?<!\\)[{}]")
 _WRAPPED = re.compile(r"""^(["'`“”‘’«»*_$\s]+)|(["'`“”‘’«»*_$\s.。!]+)$""")  # noqa: RUF001
 
 
 def strip_reasoning(text: str) -> str:
     """The text without ``<think>`` blocks; one that was never closed goes to the end, one never opened to the start."""
-    text = _THINK.sub("", text)
-    return _CLOSE.sub("", _OPEN.sub("", text)).strip()
+    kept: list[str] = []
+    start, inside = 0, False
+    for tag in _TAG.finditer(text):
+        closes = bool(tag[1])
+        if not inside and closes:
+            kept.clear()
+        elif not inside:
+            kept.append(text[start : tag.start()])
+        inside = not closes
+        start = tag.end()
+    if not inside:
+        kept.append(text[start:])
+    return "".join(kept).strip()
 
 
 def boxes(text: str) -> list[tuple[int, str]]:
-    r"""(position, content) of every ``\boxed{…}`` that is closed and not empty, braces matched."""
+    r"""(position, content) of every ``\boxed{…}`` that is closed and not empty, braces matched, in order."""
+    starts = {match.end() - 1: match.start() for match in _BOX.finditer(text)}
     found: list[tuple[int, str]] = []
-    for match in _BOX.finditer(text):
-        depth, end = 1, match.end()
-        while end < len(text) and depth:
-            if text[end] in "{}" and text[end - 1] != "\\":
-                depth += 1 if text[end] == "{" else -1
-            end += 1
-        content = text[match.end() : end - 1].strip()
-        if not depth and content:
-            found.append((match.start(), content))
-    return found
+    opened: list[int] = []
+    for brace in _BRACE.finditer(text) if starts else ():
+        if brace[0] == "{":
+            opened.append(brace.start())
+        elif opened:
+            start = opened.pop()
+            content = text[start + 1 : brace.start()].strip()
+            if start in starts and content:
+                found.append((starts[start], content))
+    return sorted(found)
 
 
 def after_marker(text: str) -> str | None:

