@@ -83,7 +83,9 @@ def seats(r: random.Random) -> Problem:
 @practice
 def fuel(r: random.Random) -> Problem:
     km, use, price = r.randint(184, 968), F(r.randint(43, 98), 10), cents(r, 141, 198)
-    text = f"A van drives {km} km and uses {float(use)} litres of diesel per 100 km. A litre costs {money(price)} euros."
+    text = (
+        f"A van drives {km} km and uses {float(use)} litres of diesel per 100 km. A litre costs {money(price)} euros."
+    )
     return f"{text} What does the diesel for the trip cost in euros?", F(km) * use / 100 * price
 
 
@@ -178,7 +180,10 @@ def tickets(r: random.Random) -> Problem:
 def carpet(r: random.Random) -> Problem:
     long, wide, price, off = F(r.randint(41, 97), 10), F(r.randint(32, 69), 10), cents(r, 1290, 4890), r.randint(15, 95)
     text = f"A room is {float(long)} m by {float(wide)} m. Carpet costs {money(price)} euros per square metre,"
-    return f"{text} and a voucher takes {off} euros off. What does the carpet cost, in euros?", long * wide * price - off
+    return (
+        f"{text} and a voucher takes {off} euros off. What does the carpet cost, in euros?",
+        long * wide * price - off,
+    )
 
 
 @holdout
@@ -191,7 +196,9 @@ def pallets(r: random.Random) -> Problem:
 @holdout
 def loan(r: random.Random) -> Problem:
     loan_, percent, months = r.randint(18, 95) * 100, r.choice([4, 6, 9]), r.choice([12, 15, 16, 24, 25])
-    text = f"{who(r)} borrows {loan_} euros, owes {percent} percent on top of it, and pays back in {months} equal parts."
+    text = (
+        f"{who(r)} borrows {loan_} euros, owes {percent} percent on top of it, and pays back in {months} equal parts."
+    )
     return f"{text} How many euros is one part?", F(loan_) * F(100 + percent, 100) / months
 
 
@@ -212,7 +219,9 @@ def raffle(r: random.Random) -> Problem:
 @holdout
 def library(r: random.Random) -> Problem:
     shelves, per, lent, back = r.randint(36, 94), r.randint(47, 138), r.randint(315, 989), r.randint(113, 298)
-    text = f"A library has {shelves} shelves with {per} books each. {lent} books are lent and {back} of those come back."
+    text = (
+        f"A library has {shelves} shelves with {per} books each. {lent} books are lent and {back} of those come back."
+    )
     return f"{text} How many books stand in the library?", F(shelves * per - lent + back)
 
 

@@ -132,5 +132,7 @@ class Budget:
             what = f"budget.tokens: {self.spent.tokens:,} of {self.tokens:,} are spent and the next call may take"
             self._exhausted = f"{what} {cost.tokens:,}"
         else:
-            self._exhausted = f"budget.usd: {self.spent.usd:.4f} of {self.usd:g} usd are spent and the next call does not fit"
+            self._exhausted = (
+                f"budget.usd: {self.spent.usd:.4f} of {self.usd:g} usd are spent and the next call does not fit"
+            )
         raise BudgetExhausted(self._exhausted)

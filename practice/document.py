@@ -122,9 +122,7 @@ def outcome(before: Scores, after: Scores, n: int, *, same_bank: bool) -> Outcom
 
 
 def rollout_counts(records: Records) -> RolloutCounts:
-    statuses = Counter(
-        rollout.status for id_, rollout in records.rollouts.items() if id_.startswith("practice/")
-    )
+    statuses = Counter(rollout.status for id_, rollout in records.rollouts.items() if id_.startswith("practice/"))
     return RolloutCounts(
         total=statuses.total(), done=statuses["done"], limit=statuses["limit"], failed=statuses["failed"]
     )
@@ -149,9 +147,7 @@ def edit_counts(steps: Sequence[StepRecord]) -> EditCounts:
         accepted=outcomes["accepted"],
         rejected=outcomes["rejected"],
         indecisive=outcomes["indecisive"],
-        refused=RefusedCounts(
-            invalid=outcomes["invalid"], leak=outcomes["leak"], duplicate=outcomes["duplicate"]
-        ),
+        refused=RefusedCounts(invalid=outcomes["invalid"], leak=outcomes["leak"], duplicate=outcomes["duplicate"]),
     )
 
 

@@ -41,7 +41,11 @@ class LocalModel:
 
                 served = await self._stack.enter_async_context(local.serve(self._spec.name))
                 spec = self._spec.model_copy(
-                    update={"name": f"openai/{served.model}", "api_base": served.api_base, "price": price_of(self._spec)}
+                    update={
+                        "name": f"openai/{served.model}",
+                        "api_base": served.api_base,
+                        "price": price_of(self._spec),
+                    }
                 )
                 self._model = connect(spec, api_key=served.api_key)
             return self._model

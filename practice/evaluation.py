@@ -104,9 +104,7 @@ def _fields(
     }
 
 
-async def _row(
-    store: Store, fields: dict[str, object], bank: Bank, tasks: tuple[Task, ...], *, fresh: bool
-) -> RunRow:
+async def _row(store: Store, fields: dict[str, object], bank: Bank, tasks: tuple[Task, ...], *, fresh: bool) -> RunRow:
     fingerprint = digest(fields)
     known = await store.do(lambda db: find_runs(db, fingerprint))
     if known and not fresh:

@@ -123,9 +123,7 @@ def planned_steps(settings: Settings, tasks: int) -> int:
 # ---------------------------------------------------------------------- one group
 
 
-async def study(
-    p: Practice, batch: Batch, task: Task, bank: Bank, facts: Sequence[Fact]
-) -> tuple[Group, GroupRecord]:
+async def study(p: Practice, batch: Batch, task: Task, bank: Bank, facts: Sequence[Fact]) -> tuple[Group, GroupRecord]:
     """One task: G rollouts, their verdicts, their advantage, and what a teacher draws from the contrast."""
     if batch.index >= len(p.records.steps):
         p.progress.stage = f"epoch {batch.epoch + 1}, batch {batch.number + 1}: practising"

@@ -266,9 +266,7 @@ class Records:
         query = "SELECT count(DISTINCT run) FROM holdout_reads WHERE holdout = ?"
         return await self.store.do(lambda db: int(db.execute(query, [digest]).fetchone()[0]))
 
-    async def update(
-        self, status: RunStatus, seconds: float, document: Mapping[str, object] | None = None
-    ) -> None:
+    async def update(self, status: RunStatus, seconds: float, document: Mapping[str, object] | None = None) -> None:
         text = None if document is None else dumps(document)
         await self.store.do(
             lambda db: db.execute(
@@ -358,4 +356,6 @@ def bank_at(db: Database, path: str, revision: int) -> Bank | None:
             harmful=row.harmful,
             evidence=row.evidence,
         )
-    return Bank(bank=path.rsplit("/", 1)[-1].removesuffix(".yaml"), revision=revision, experiences=tuple(latest.values()))
+    return Bank(
+        bank=path.rsplit("/", 1)[-1].removesuffix(".yaml"), revision=revision, experiences=tuple(latest.values())
+    )

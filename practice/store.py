@@ -151,7 +151,9 @@ def _open(path: Path) -> Database:
     connection.execute("BEGIN IMMEDIATE")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(SCHEMA):
-        raise RunError(f"it was written by a newer version of practice (schema {version}, this one knows {len(SCHEMA)})")
+        raise RunError(
+            f"it was written by a newer version of practice (schema {version}, this one knows {len(SCHEMA)})"
+        )
     for number, script in enumerate(SCHEMA[version:], start=version + 1):
         for statement in script.split(";"):
             connection.execute(statement)

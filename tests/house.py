@@ -51,7 +51,9 @@ def make(
 
 async def practise(place: Workspace, *sets: str, **options: Any) -> Document:
     """``practice run`` in process, quiet and without long pauses between tries."""
-    return await run(workspace=place, sets=sets, options=Options(**{"note": lambda _: None, "backoff": 0.01, **options}))
+    return await run(
+        workspace=place, sets=sets, options=Options(**{"note": lambda _: None, "backoff": 0.01, **options})
+    )
 
 
 def command(place: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -185,17 +185,37 @@ def _recipe(*parts: Fact) -> Recipe:
 
 def test_a_recipe_in_words_for_any_tool() -> None:
     parts = (
-        _fact("only_call:search", "reply first with only a call of search"),
+        _fact("only_call:search", "first reply with only the search call"),
         _fact("once:search", "call search exactly once"),
-        _fact("reports:search", "answer with exactly what search returns"),
+        _fact("reports:search", "answer with the result search returns"),
     )
     assert advantage.render(_recipe(*parts), when="a question comes in") == (
-        "When a question comes in, reply first with only a call of search, call it exactly once, "
-        "then answer with exactly what it returns."
+        "When a question comes in, first reply with only the search call, call it exactly once, "
+        "then answer with the result it returns."
     )
-    note = _fact("calculates", "do not calculate in the reply", difference=-0.8)
-    assert advantage.render(_recipe(*parts[:1], note), manner_first=True) == (
-        "When you get a task, do not calculate in the reply: reply first with only a call of search."
+    note = _fact("calculates", "do not calculate yourself", difference=-0.8)
+    assert advantage.render(_recipe(*parts[:1], note), instead=True) == (
+        "When you get a task, do not calculate yourself: first reply with only the search call."
+    )
+    assert advantage.render(_recipe(*parts[:1], note)) == (
+        "When you get a task, first reply with only the search call; do not calculate yourself."
+    )
+    assert advantage.render(_recipe(*parts[::2]), instead=True) == (
+        "When you get a task, do not work it out yourself: first reply with only the search call, "
+        "then answer with the result it returns."
+    )
+    assert advantage.render(_recipe(note)) == "When you get a task, do not calculate yourself."
+
+
+def test_a_tool_is_named_once() -> None:
+    parts = (
+        _fact("beside:f", "write nothing beside the call of f", difference=-0.8),
+        _fact("only_call:f", "first reply with only the f call"),
+        _fact("whole:f", "put the whole calculation in one call of f"),
+    )
+    assert advantage.render(_recipe(*parts)) == (
+        "When you get a task, write nothing beside the call of f, first reply with only the call, "
+        "then put the whole calculation in one call."
     )
 
 
@@ -331,6 +351,14 @@ def test_candidates_are_worded_by_the_program_and_by_the_teacher() -> None:
     merges = [(key, text) for key, text in teacher.asked if not key.evaluator]
     assert [key.attempt for key, _ in merges] == [0, 1] and len({text for _, text in merges}) == 2
     assert all("When a, do b." in text and "right 24 of 24" in text for _, text in merges)
+
+
+def test_a_teacher_without_a_situation_leaves_the_general_one() -> None:
+    found = propose(merging("When a, do b."), [], history(), accept={"candidates": 4})
+    assert any(p.edits[0].text.startswith("When a sum comes up, do not work it out yourself: ") for p in found)
+    for useless in ("", "When lot 12 comes", "a b c d e f g h i j k"):
+        found = propose(merging("When a, do b.", when=useless), [], history())
+        assert found and all(p.edits[0].text.startswith("When you get a task, ") for p in found)
 
 
 def test_identical_proposals_are_one_and_keep_is_no_edit() -> None:

@@ -94,37 +94,27 @@ async def test_tools_called_through_the_api() -> None:
 
 @pytest.mark.parametrize("wrote", ['{"name": "double", "arguments": {"number": 21}}', "double(21)"])
 async def test_tools_called_in_text(wrote: str) -> None:
-    written = f"I will call it.\n```json\n{wrote}\n```"
+    written = f"I will call it.\n```json\n{wrote}\n```\nAnswer: 41"
     rollout, requests = await attempt(written, "It is 42.")
     assert rollout.output == "It is 42."
-    assert rollout.steps[0].content == "I will call it."
+    assert rollout.steps[0].content == "I will call it.\n\nAnswer: 41"
     assert rollout.steps[0].tool_calls[0].name == "double"
     assert rollout.steps[0].results[0].content == "42"
     assert requests[1].messages[2:] == (
-        Message(role="assistant", content=written),
-        Message(role="user", content="<tool_response>\n42\n</tool_response>"),
+        Message(
+            role="assistant",
+            content="I will call it.",
+            tool_calls=(ToolCall(id="call-0-0", name="double", arguments='{"number": 21}'),),
+        ),
+        Message(role="tool", tool_call_id="call-0-0", name="double", content="42"),
     )
 
 
-async def test_several_calls_in_text_are_answered_in_one_message() -> None:
-    rollout, requests = await attempt("double(1)\ndouble(2)", "2 and 4")
+async def test_several_calls_in_text_are_answered_in_order() -> None:
+    rollout, requests = await attempt("double(1)\ndouble(2)", "double(3)", "2, 4 and 6")
     assert [result.content for result in rollout.steps[0].results] == ["2", "4"]
-    assert requests[1].messages[-1] == Message(
-        role="user", content="<tool_response>\n2\n</tool_response>\n<tool_response>\n4\n</tool_response>"
-    )
-
-
-def test_text_results_read_as_the_template_of_qwen_writes_them() -> None:
-    """Qwen2.5's chat template, its part for messages of the role tool, makes the same text of both forms."""
-    from practice.agent.messages import result_dicts
-    from practice.types import ToolResult
-
-    calls = [ToolCall(id=str(n), name="double", arguments="{}") for n in range(2)]
-    results = [ToolResult(call=each, content=each.id * 2) for each in calls]
-    tool_role = "".join(
-        f"\n<tool_response>\n{message['content']}\n</tool_response>" for message in result_dicts(results, native=True)
-    )
-    assert "\n" + result_dicts(results, native=False)[0]["content"] == tool_role
+    sent = [(message.tool_call_id, message.content) for message in requests[2].messages if message.role == "tool"]
+    assert sent == [("call-0-0", "2"), ("call-0-1", "4"), ("call-1-0", "6")]
 
 
 async def test_what_goes_wrong_in_a_call_goes_back_to_the_model() -> None:
@@ -180,9 +170,7 @@ async def test_one_agent_runs_many_attempts_at_once() -> None:
 
     built, _ = agent(reply)
     rollouts = await asyncio.gather(*(built.run(str(n)) for n in range(20)))
-    assert [rollout.output for rollout in rollouts] == [
-        f"<tool_response>\n{2 * n}\n</tool_response>" for n in range(20)
-    ]
+    assert [rollout.output for rollout in rollouts] == [str(2 * n) for n in range(20)]
     assert built.graph is built.graph
 
 
@@ -548,7 +536,7 @@ async def test_a_graph_over_langchain_messages() -> None:
     assert (rollout.output, rollout.status) == ("It is 42.", "done")
     assert [[result.content[:6] for result in step.results] for step in rollout.steps] == [["42", "Error:"], ["8"], []]
     roles = [message.role for message in requests[2].messages]
-    assert roles == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert roles == ["system", "user", "assistant", "tool", "tool", "assistant", "tool"]
     assert requests[2].messages[3].tool_call_id == "id-0"
 
 

@@ -105,7 +105,13 @@ def test_a_run_can_be_read_afterwards(
     assert {row["id"] for row in history} == {e["id"] for e in bank["experiences"]}
     code, out, _ = call(capsys, "memory", "diff", "0", str(bank["revision"]), "--json")
     assert code == 0 and len(json.loads(out)) == len(bank["experiences"])
-    for words in (("memory", "list"), ("memory", "show"), ("memory", "history"), ("runs", "list"), ("runs", "show", "last")):
+    for words in (
+        ("memory", "list"),
+        ("memory", "show"),
+        ("memory", "history"),
+        ("runs", "list"),
+        ("runs", "show", "last"),
+    ):
         assert call(capsys, *words)[0] == 0
     code, out, _ = call(capsys, "report", "--json")
     assert (tmp_path / json.loads(out)["report"]).stat().st_size > 1000

@@ -528,11 +528,11 @@ import asyncio, os, sys
 from practice import local
 async def main():
     async with local.LlamaCppServer(local.resolve(sys.argv[1])) as one:
-        print(one.pid, flush=True)
         if sys.argv[2] == "fork" and os.fork() == 0:
             import time
             time.sleep(60)
             os._exit(0)
+        print(one.pid, flush=True)
         await asyncio.Event().wait()
 asyncio.run(main())
 """
@@ -556,7 +556,8 @@ async def test_no_server_outlives_its_parent(model: str, how: signal.Signals, fo
             parent.wait(20)
             await until(lambda: not running(pid))
         finally:
-            os.killpg(parent.pid, signal.SIGKILL) if fork == "fork" else None
+            if fork == "fork":
+                os.killpg(parent.pid, signal.SIGKILL)
 
 
 async def test_old_logs_go(model: str) -> None:

@@ -98,7 +98,9 @@ CASES: dict[str, Case] = {
     "tasks.validation": Case((), ("tasks.validation=tasks/few.jsonl",), lambda s: s.document.tasks.validation, 2, 4),
     "tasks.holdout": Case((), ("tasks.holdout=null",), lambda s: s.document.before is None, False, True),
     "reward": Case((), (ZERO,), lambda s: s.document.groups.all_wrong == 4, False, True),
-    "reward.0": Case(("reward=[number]",), ("reward=[number, 'tools/own.py:zero']",), lambda s: s.document.groups.mixed > 0),
+    "reward.0": Case(
+        ("reward=[number]",), ("reward=[number, 'tools/own.py:zero']",), lambda s: s.document.groups.mixed > 0
+    ),
     "rollouts.group_size": Case((), ("rollouts.group_size=2",), lambda s: s.document.rollouts.total, 12, 8),
     "rollouts.temperature": Case(
         ("rollouts.temperature=0.2",), ("rollouts.temperature=0.9",), temperatures("rollout", "practice"), {0.2}, {0.9}
@@ -113,7 +115,9 @@ CASES: dict[str, Case] = {
         (), ("practice.ground_truth=false",), lambda s: "Correct answer" in s.text("advantage"), True, False
     ),
     "practice.shuffle": Case((), ("practice.shuffle=false",), order),
-    "practice.seed": Case((), ("practice.seed=7",), lambda s: sorted(b["seed"] for b in s.bodies("rollout", "holdout"))),
+    "practice.seed": Case(
+        (), ("practice.seed=7",), lambda s: sorted(b["seed"] for b in s.bodies("rollout", "holdout"))
+    ),
     "practice.learn_from_all_wrong": Case(
         (ZERO,), (ZERO, "practice.learn_from_all_wrong=true"), lambda s: bool(s.bodies("advantage")), False, True
     ),
@@ -125,9 +129,7 @@ CASES: dict[str, Case] = {
         ("practice.features=[tools/own.py:whispers]",),
         lambda s: s.sql("SELECT fields FROM runs"),
     ),
-    "evaluate.temperature": Case(
-        (), ("evaluate.temperature=0.1",), temperatures("rollout", "holdout"), {0.7}, {0.1}
-    ),
+    "evaluate.temperature": Case((), ("evaluate.temperature=0.1",), temperatures("rollout", "holdout"), {0.7}, {0.1}),
     "evaluate.trials": Case((), ("evaluate.trials=2",), lambda s: s.document.before and s.document.before.trials),
     "teacher.model": Case((), (f"teacher.model={OTHER}",), models("advantage"), {"fake"}, {"other"}),
     "judge.panel": Case(JUDGE, ONE, lambda s: len(s.bodies("judge")) // len({str(b) for b in s.bodies("judge")[:1]})),
@@ -136,7 +138,9 @@ CASES: dict[str, Case] = {
         (*JUDGE, "judge.panel=[{name: bob}]"),
         lambda s: s.sql("SELECT DISTINCT evaluator FROM calls WHERE stage = 'judge' AND phase = 'practice'"),
     ),
-    "judge.panel.0.model": Case(ONE, (*JUDGE, f"judge.panel=[{{model: {OTHER}}}]"), models("judge"), {"fake"}, {"other"}),
+    "judge.panel.0.model": Case(
+        ONE, (*JUDGE, f"judge.panel=[{{model: {OTHER}}}]"), models("judge"), {"fake"}, {"other"}
+    ),
     "judge.panel.0.temperature": Case(
         ONE, (*JUDGE, "judge.panel=[{temperature: 0.5}]"), temperatures("judge", "practice"), {0.0}, {0.5}
     ),
@@ -148,13 +152,19 @@ CASES: dict[str, Case] = {
         ONE, (*JUDGE, "judge.panel=[{rubric: Says how.}]"), lambda s: "Says how." in s.text("judge"), False, True
     ),
     "judge.gate": Case(
-        JUDGE, (*JUDGE, "judge.gate=false"), lambda s: s.sql("SELECT count(*) FROM scores WHERE data LIKE '%counted\":null%'")
+        JUDGE,
+        (*JUDGE, "judge.gate=false"),
+        lambda s: s.sql("SELECT count(*) FROM scores WHERE data LIKE '%counted\":null%'"),
     ),
-    "memory.bank": Case((), ("memory.bank=memory/x.yaml",), lambda s: s.document.memory, "memory/test.yaml", "memory/x.yaml"),
+    "memory.bank": Case(
+        (), ("memory.bank=memory/x.yaml",), lambda s: s.document.memory, "memory/test.yaml", "memory/x.yaml"
+    ),
     "memory.max_experiences": Case(
         TWICE, (*TWICE, "memory.max_experiences=1"), lambda s: len(s.document.experiences) > 1, True, False
     ),
-    "memory.max_words": Case((), ("memory.max_words=13",), lambda s: "most 13 words" in s.text("advantage"), False, True),
+    "memory.max_words": Case(
+        (), ("memory.max_words=13",), lambda s: "most 13 words" in s.text("advantage"), False, True
+    ),
     "memory.inject": Case(
         TWICE,
         (*TWICE, "memory.inject={retrieve: 1}"),
@@ -172,7 +182,9 @@ CASES: dict[str, Case] = {
     "accept.policy": Case((), ("accept=always",), lambda s: s.document.tasks.validation, 2, 0),
     "accept.fraction": Case((), ("accept.fraction=0.5",), lambda s: s.document.tasks.validation, 2, 3),
     "accept.alpha": Case(
-        (), ("accept.alpha=0.01",), lambda s: [look["alpha"] for step in s.steps() for look in step["decision"]["looks"]]
+        (),
+        ("accept.alpha=0.01",),
+        lambda s: [look["alpha"] for step in s.steps() for look in step["decision"]["looks"]],
     ),
     "accept.trials": Case((), ("accept.trials=1",), lambda s: s.steps()[0]["decision"]["looks"][0]["trials"]),
     "accept.max_trials": Case(
@@ -190,7 +202,9 @@ ELSEWHERE = {
     "budget.usd": "test_budget.py::test_usd_and_seconds_are_ceilings_too",
 }
 #: Sections, and the keys of a model's mapping, which are the same wherever a model is named (test_model.py).
-NO_LEAVES = re.compile(r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|memory|accept|budget|.*\.model\..+")
+NO_LEAVES = re.compile(
+    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|memory|accept|budget|.*\.model\..+"
+)
 
 
 def test_every_key_of_the_schema_has_a_case() -> None:

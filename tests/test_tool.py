@@ -512,7 +512,6 @@ def test_a_call_in_text_is_read(content: str, text: str) -> None:
         ("calculator", {"expression": "1 + 1"})
     ]
     assert split.text == text
-    assert split.calls[0].id == "text-0"
 
 
 @pytest.mark.parametrize(
@@ -553,11 +552,39 @@ def test_several_calls_keep_their_order() -> None:
         "calculator('1 + 1')\nconvert(value=3, to='km')",
     ):
         assert found(content) == expected, content
-    assert [each.id for each in parse_text_calls(f"{ONE}{other}", SPECS)] == ["text-0", "text-1"]
+
+
+DEFINITION = json.dumps(
+    {"type": "function", "function": {"name": "calculator", "description": "", "parameters": CALCULATOR.parameters}}
+)
+
+
+def test_a_definition_that_is_repeated_is_no_call() -> None:
+    assert parse_text_calls(f"<tools>\n{DEFINITION}\n</tools>", SPECS) == ()
+    for content in (
+        f"<tools>\n{DEFINITION}\n</tools>\n\n{{{ONE}}}\n\nAnswer: 3",
+        f"<tools>\n{DEFINITION}\n{ONE}\n</tools>\nAnswer: 3",
+        f"<tools></tools>\n\n{{{ONE}}}\n\nAnswer: 3",
+    ):
+        split = split_text_calls(content, SPECS)
+        assert [each.arguments for each in split.calls] == ['{"expression": "1 + 1"}'], content
+        assert (split.text, split.before) == ("Answer: 3", "")
+    split = split_text_calls(f"{DEFINITION}\ncalculator('1 + 1')", SPECS)
+    assert (len(split.calls), split.text) == (1, DEFINITION)
 
 
 def test_a_tool_without_arguments_is_called_by_name() -> None:
     assert found('{"name": "now"}') == found('{"name": "now", "arguments": null}') == found("now()") == [("now", {})]
+
+
+@pytest.mark.parametrize(
+    "frame", ["{}", "```json\n{}\n```", "<tool_call>{}</tool_call>", "```json\n{}\n\nmore\n```", "`{}`"]
+)
+def test_what_stands_before_the_first_call(frame: str) -> None:
+    content = f"First.\n{frame.format(ONE)}\nThen.\n{frame.format(ONE)}\nAnswer: 3"
+    split = split_text_calls(content, SPECS)
+    assert (len(split.calls), split.before) == (2, "First.")
+    assert "Then." in split.text
 
 
 def test_only_offered_tools_are_called() -> None:

@@ -11,8 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
-
 from practice.advantage.contrast import ALPHA, sentence, visible
 from practice.advantage.recipe import Recipe, find_recipe, render
 from practice.advantage.teacher import Reply, request
@@ -119,7 +117,7 @@ async def _from_facts(
     texts = [render(recipe, max_words=words)]
     if most > 1:
         when = await _situation(ask, key, recipe, history)
-        texts.append(render(recipe, when=when, manner_first=True, max_words=words) if when else None)
+        texts.append(render(recipe, when=when, instead=True, max_words=words))
     lessons = list(dict.fromkeys(text for text in texts if text and _plain(text) not in known))
     return [
         Proposal(edits=(Edit(op="add", text=text, evidence=recipe.evidence, origin="facts"),), label=f"facts-{number}")
@@ -130,14 +128,14 @@ async def _from_facts(
 class SituationReply(Reply):
     """When a lesson applies."""
 
-    when: str = Field(min_length=1)
+    when: str = ""
 
 
 SITUATION_WORDS = 8
 
 
-async def _situation(ask: Ask, key: CallKey, recipe: Recipe, history: Sequence[Group]) -> str | None:
-    """The teacher's words for the tasks at hand ("a problem needs arithmetic"); None where it finds none."""
+async def _situation(ask: Ask, key: CallKey, recipe: Recipe, history: Sequence[Group]) -> str:
+    """The teacher's words for the tasks at hand ("a problem needs arithmetic"); general ones where it finds none."""
     tasks = list(dict.fromkeys(group.task.input for group in history))[:4]
     text = template(
         "situation",
@@ -149,9 +147,10 @@ async def _situation(ask: Ask, key: CallKey, recipe: Recipe, history: Sequence[G
     try:
         reply = await structured(ask, place, request(text, 100), SituationReply)
     except CallFailed:
-        return None
+        return "you get a task"
     when = re.sub(r"^when(ever)?\s+", "", " ".join(reply.when.split()), flags=re.IGNORECASE).rstrip(" .,:;…")
-    return when if when and len(when.split()) <= SITUATION_WORDS and not re.search(r"\d", when) else None
+    general = when and len(when.split()) <= SITUATION_WORDS and not re.search(r"\d", when)
+    return when if general else "you get a task"
 
 
 # ---------------------------------------------------------------- worded by the teacher

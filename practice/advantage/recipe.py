@@ -82,40 +82,37 @@ def find_recipe(
     return _tested(table, _ordered(chosen), max(looked, len(table.columns)))
 
 
-def render(
-    recipe: Recipe, *, when: str = "you get a task", manner_first: bool = False, max_words: int = 32
-) -> str | None:
+def render(recipe: Recipe, *, when: str = "you get a task", instead: bool = False, max_words: int = 32) -> str | None:
     """The recipe as a lesson, "When …, first …, then …": a generic grammar over any tool and any feature.
 
-    Drops the weakest part until the lesson has at most ``max_words`` words; None where not even one part fits.
+    ``instead`` puts in front what not to do: the manners to avoid, else what those do who lack the opening. Drops the
+    weakest part until the lesson has at most ``max_words`` words; None where not even one part fits.
     """
     parts = list(recipe.parts)
     while parts:
-        text = _sentence(parts, when, manner_first)
+        text = _sentence(parts, when, instead)
         if len(text.split()) <= max_words:
             return text
         parts.remove(max(parts, key=lambda part: (part.p, part.feature)))
     return None
 
 
-def _sentence(parts: Sequence[Fact], when: str, manner_first: bool) -> str:
-    manner = [part for part in parts if phrase(part.feature).slot == MANNER]
-    actions = [part for part in parts if part not in manner]
-    ordered = [*manner, *actions] if manner_first else [*actions, *manner]
+def _sentence(parts: Sequence[Fact], when: str, instead: bool) -> str:
     said: list[str] = []
-    for part in ordered:
-        tool = _tool(part.feature)
-        later = tool is not None and any(tool in _words(text) for text in said)
-        said.append(_pronoun(part.do, tool) if later and tool else part.do)
-    steps = said[len(manner) :] if manner_first else said[: len(actions)]
-    notes = said[: len(manner)] if manner_first else said[len(actions) :]
-    chain = steps[0] if len(steps) == 1 else ", ".join(steps[:-1]) + f", then {steps[-1]}" if steps else ""
-    if not chain:
-        return f"When {when}, {' and '.join(notes)}."
-    if not notes:
-        return f"When {when}, {chain}."
-    note = " and ".join(notes)
-    return f"When {when}, {note}: {chain}." if manner_first else f"When {when}, {chain}; {note}."
+    manner = [part.do for part in parts if phrase(part.feature).slot == MANNER]
+    for part in parts:
+        if phrase(part.feature).slot != MANNER:
+            tool = _tool(part.feature)
+            named = tool is not None and any(tool in _words(text) for text in said)
+            said.append(_pronoun(part.do, tool) if tool is not None and named else part.do)
+    steps = ", ".join(said[:-1]) + f", then {said[-1]}" if len(said) > 1 else "".join(said)
+    notes = " and ".join(manner)
+    if instead and not notes:
+        better = [phrase(part.feature).instead for part in parts if part.difference >= 0]
+        notes = next((text for text in better if text), "")
+    if not (notes and steps):
+        return f"When {when}, {steps or notes}."
+    return f"When {when}, {notes}: {steps}." if instead else f"When {when}, {steps}; {notes}."
 
 
 def _tool(feature: str) -> str | None:
@@ -124,8 +121,8 @@ def _tool(feature: str) -> str | None:
 
 
 def _pronoun(text: str, tool: str) -> str:
-    """Name a tool once: "a call of f" -> "a call", "call f" -> "call it"."""
-    text = re.sub(rf" of {re.escape(tool)}(?!\w)", "", text)
+    """Name a tool once: "a call of f" -> "a call", "the f call" -> "the call", "call f" -> "call it"."""
+    text = re.sub(rf" of {re.escape(tool)}(?!\w)| {re.escape(tool)}(?= call)", "", text)
     return re.sub(rf"(?<!\w){re.escape(tool)}(?!\w)", "it", text)
 
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from practice.agent.messages import assistant_dict, calls_of, result_dicts, to_message
+from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
 from practice.agent.spec import Limits
 from practice.errors import CallFailed, nearest
-from practice.tool import Tool, call, parse_text_calls, split_text_calls
+from practice.tool import Tool, call, split_text_calls
 from practice.types import Completion, Request, Step, ToolCall, ToolResult, ToolSpec, Usage
 
 StepComplete = Callable[[int, Request], Awaitable[Completion]]
@@ -72,15 +72,11 @@ class Attempt:
         self._worked += completion.usage.seconds
         if not completion.content and not completion.tool_calls and completion.finish != "length":
             raise CallFailed("empty", "the answer holds neither content nor a tool call")
-        return self._record(index, _numbered(completion, index), specs)
-
-    def calls(self, message: object) -> tuple[ToolCall, ...]:
-        """The tool calls in an assistant's message: through the API, else those of known tools in its text."""
-        return calls_of(message) or parse_text_calls(to_message(message).content, self._specs())
+        return self._record(index, completion, specs)
 
     async def answer(self, message: object) -> list[dict[str, Any]]:
         """Run all calls of an assistant's message at the same time; their results as messages, in call order."""
-        calls = self.calls(message)
+        calls = calls_of(message)
         if not calls:
             return []
         step = self._asked(calls)
@@ -96,7 +92,7 @@ class Attempt:
             self._steps[step.index] = step.model_copy(update={"results": done})
         if len(done) < len(results):
             raise LimitReached("seconds")
-        return result_dicts(done, native=bool(calls_of(message)))
+        return [result_dict(result) for result in done]
 
     # ------------------------------------------------------------------ inside
 
@@ -114,17 +110,15 @@ class Attempt:
 
     def _record(self, index: int, completion: Completion, specs: Sequence[ToolSpec]) -> dict[str, Any]:
         calls, content = completion.tool_calls, completion.content
+        shown = content
         if not calls and specs:
             found = split_text_calls(content, specs)
-            calls, content = found.calls, found.text
+            calls, content, shown = found.calls, found.text, found.before
+        calls = _numbered(calls, index)
         self._steps[index] = Step(
-            index=index,
-            content=content,
-            reasoning=completion.reasoning,
-            tool_calls=calls,
-            finish=completion.finish,
+            index=index, content=content, reasoning=completion.reasoning, tool_calls=calls, finish=completion.finish
         )
-        return assistant_dict(completion)
+        return assistant_dict(shown, calls)
 
     def _asked(self, calls: Sequence[ToolCall]) -> Step | None:
         """The latest step that asked for these calls and has no results; None for a message that no model wrote."""
@@ -135,14 +129,10 @@ class Attempt:
                 return step
         return None
 
-    def _specs(self) -> tuple[ToolSpec, ...]:
-        return tuple(tool.spec for tool in self.tools.values())
 
-
-def _numbered(completion: Completion, index: int) -> Completion:
-    """Calls with ids of their own: some servers give every call the same one, or none."""
-    ids = [call.id for call in completion.tool_calls]
+def _numbered(calls: tuple[ToolCall, ...], index: int) -> tuple[ToolCall, ...]:
+    """Calls with ids of their own: those in text have none, and some servers give every call the same one."""
+    ids = [call.id for call in calls]
     if all(ids) and len(set(ids)) == len(ids):
-        return completion
-    calls = [call.model_copy(update={"id": f"call-{index}-{n}"}) for n, call in enumerate(completion.tool_calls)]
-    return completion.model_copy(update={"tool_calls": tuple(calls)})
+        return calls
+    return tuple(call.model_copy(update={"id": f"call-{index}-{n}"}) for n, call in enumerate(calls))

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 from practice.agent.attempt import Attempt, LimitReached
+from practice.agent.messages import calls_of
 from practice.agent.spec import AgentSpec
 from practice.errors import InputError
 from practice.tool import Tool
@@ -54,8 +55,8 @@ class GraphContext:
         return await _attempt().complete(messages, specs)
 
     def has_calls(self, message: object) -> bool:
-        """Whether an assistant's message calls a tool, through the API or in its text."""
-        return bool(_attempt().calls(message))
+        """Whether an assistant's message calls tools; those that it wrote as text were read by ``complete``."""
+        return bool(calls_of(message))
 
     async def call(self, message: object) -> list[dict[str, Any]]:
         """Run the tool calls of an assistant's message, all at once; their results as messages, in call order."""

@@ -121,7 +121,16 @@ def history(
         print_json([row.model_dump(mode="json") for row in rows])
         return
     lines = [
-        (row.revision, row.at, row.id, row.change, row.status, f"+{row.helpful} -{row.harmful}", row.text, row.run or "hand")
+        (
+            row.revision,
+            row.at,
+            row.id,
+            row.change,
+            row.status,
+            f"+{row.helpful} -{row.harmful}",
+            row.text,
+            row.run or "hand",
+        )
         for row in rows
     ]
     table(["rev", "at", "id", "change", "status", "tasks", "text", "by"], lines)

@@ -68,7 +68,9 @@ async def _pull(name: str) -> object:
     from practice import local
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty()
+    ) as bar:
         task = bar.add_task(name, total=local.MODELS[name].size)
         spoken = 0
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def run(
     config: Annotated[Path | None, typer.Argument(help="The settings; default: practice.yaml.")] = None,
     sets: Sets = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, call nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be done, call nothing.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="A new run, from the bank file as it stands.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without task lines that can't be read.")] = False,
     directory: WorkspaceDir = None,

@@ -24,7 +24,9 @@ def list_runs(directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
         with open_store(place) as store:
             rows = store.now(records.find_runs)
     if as_json:
-        print_json([row.model_dump(mode="json", include={"id", "name", "status", "created", "seconds"}) for row in rows])
+        print_json(
+            [row.model_dump(mode="json", include={"id", "name", "status", "created", "seconds"}) for row in rows]
+        )
         return
     table(
         ["run", "name", "status", "begun", "minutes"],

@@ -1,9 +1,9 @@
 """What a trajectory did, as numbers and yes/no: pure functions of a rollout.
 
 Everything here is generic: it reads steps, tool calls and results, never a task's subject. Each feature's name says
-all there is to know of it (``once:calculator``), and :func:`~practice.features.words.phrase` turns a name into words: what was done, what to
-do, and what to avoid. Numeric features (``n:words``) become yes/no by :func:`binarise`, which looks at the features
-alone and never at a reward, so that a later test over them needs no further correction.
+all there is to know of it (``once:calculator``), and ``words.phrase`` turns a name into words. Numeric features
+(``n:words``) become yes/no by :func:`binarise`, which looks at the features alone and never at a reward, so that a
+later test over them needs no further correction.
 
 User-defined features are functions of a rollout that give a number, a bool, or a dict of those.
 """

@@ -21,12 +21,21 @@ class Phrase(Value):
     """Imperative, where it goes with failure."""
     slot: int
     """Where it stands in a trajectory: 0 the opening, 1 the calls, 2 the answer, 3 the manner."""
+    instead: str = ""
+    """What those who lack it do, as a prohibition; only for the behaviours that open a procedure."""
     clarity: int = 1
     """Which of several behaviours that always come together is named: the highest."""
 
 
 _TOOL_PHRASES: dict[str, Phrase] = {
-    "called": Phrase(says="called {t}", do="call {t}", avoid="do not call {t}", slot=OPENING, clarity=9),
+    "called": Phrase(
+        says="called {t}",
+        do="call {t}",
+        avoid="do not call {t}",
+        instead="do not work it out yourself",
+        slot=OPENING,
+        clarity=9,
+    ),
     "once": Phrase(
         says="called {t} exactly once",
         do="call {t} exactly once",
@@ -45,13 +54,15 @@ _TOOL_PHRASES: dict[str, Phrase] = {
         says="called {t} in the first reply",
         do="call {t} in the first reply",
         avoid="do not begin with a call of {t}",
+        instead="do not work it out yourself",
         slot=OPENING,
         clarity=6,
     ),
     "only_call": Phrase(
         says="gave a first reply that held only a call of {t}",
-        do="reply first with only a call of {t}",
+        do="first reply with only the {t} call",
         avoid="do not begin with a bare call of {t}",
+        instead="do not work it out yourself",
         slot=OPENING,
         clarity=7,
     ),
@@ -64,7 +75,7 @@ _TOOL_PHRASES: dict[str, Phrase] = {
     ),
     "whole": Phrase(
         says="gave {t} a whole calculation in one call",
-        do="give {t} the whole calculation in one call",
+        do="put the whole calculation in one call of {t}",
         avoid="give {t} one operation a call",
         slot=CALLS,
         clarity=5,
@@ -99,7 +110,7 @@ _TOOL_PHRASES: dict[str, Phrase] = {
     ),
     "reports": Phrase(
         says="answered with what {t} returned last",
-        do="answer with exactly what {t} returns",
+        do="answer with the result {t} returns",
         avoid="do not take what {t} returns for the answer",
         slot=ANSWER,
         clarity=7,
@@ -199,5 +210,5 @@ def phrase(name: str) -> Phrase:
 
 def _fill(pattern: Phrase, mark: str, value: str) -> Phrase:
     return pattern.model_copy(
-        update={key: getattr(pattern, key).replace(mark, value) for key in ("says", "do", "avoid")}
+        update={key: getattr(pattern, key).replace(mark, value) for key in ("says", "do", "avoid", "instead")}
     )

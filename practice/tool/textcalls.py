@@ -40,6 +40,8 @@ class TextCalls:
     calls: tuple[ToolCall, ...]
     text: str
     """What it wrote besides the calls; all of it where there are none."""
+    before: str
+    """What it wrote before the first call. What stands behind a call was written without its result."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,16 @@ def parse_text_calls(content: str, specs: Sequence[ToolSpec]) -> tuple[ToolCall,
 
 
 def split_text_calls(content: str, specs: Sequence[ToolSpec]) -> TextCalls:
-    """The calls of offered tools in ``content`` and the text around them. Ids are ``text-0``, ``text-1``, …"""
+    """The calls of offered tools in ``content`` and the text around them. The calls have no ids."""
     offered = {spec.name: spec for spec in specs}
     if not any(name in content for name in offered):
-        return TextCalls((), content)
+        return TextCalls((), content, content)
     blocks = list(_blocks(content))
     found = list(_json_calls(blocks, offered))
     if not any(wanted for _, _, wanted in found):
         found = list(_python_calls(blocks, offered))
     if not found:
-        return TextCalls((), content)
+        return TextCalls((), content, content)
     calls: list[ToolCall] = []
     pieces: list[str] = []
     position = 0
@@ -76,9 +78,10 @@ def split_text_calls(content: str, specs: Sequence[ToolSpec]) -> TextCalls:
         position = max(position, end)
         for name, arguments in wanted:
             text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-            calls.append(ToolCall(id=f"text-{len(calls)}", name=name, arguments=text))
+            calls.append(ToolCall(id="", name=name, arguments=text))
     pieces.append(content[position:])
-    return TextCalls(tuple(calls), _tidy("".join(pieces)))
+    before = re.sub(r"(?:```[^\n`]*|~~~[^\n`]*|<\w+>|[{\[(`])\s*\Z", "", pieces[0])  # the opening of a frame
+    return TextCalls(tuple(calls), _tidy("".join(pieces)), _tidy(before))
 
 
 Wanted = list[tuple[str, Any]]
@@ -169,11 +172,11 @@ def _defines(value: object, offered: Mapping[str, ToolSpec]) -> bool:
     items = cast("dict[str, Any]", value)
     if isinstance(items.get("function"), dict):
         return _defines(items["function"], offered)
-    schema = items.get("parameters")
-    if not isinstance(schema, dict) or not isinstance(items.get("name"), str) or items["name"] not in offered:
+    name, schema = items.get("name"), items.get("parameters")
+    if not isinstance(name, str) or name not in offered or not isinstance(schema, dict):
         return False
-    own = offered[items["name"]].parameters.get("properties", {})
-    return schema.get("type") == "object" and "properties" in schema and "properties" not in own
+    own = offered[name].parameters.get("properties", {})
+    return "type" in schema and "properties" in schema and "properties" not in own
 
 
 def _named(arguments: dict[str, Any] | str, spec: ToolSpec) -> dict[str, Any] | str:
