@@ -316,10 +316,13 @@ def is_shrink(edits: Sequence[Edit], texts: Mapping[str, str]) -> bool:
 
     def shortens(edit: Edit) -> bool:
         words = len(edit.text.split())
+        # A merge may name its survivor in ``id`` alone, in ``ids`` alone or in both.
+        targets = {edit.id or "", *edit.ids}
+        before = sum(len(texts.get(target, "").split()) for target in targets)
         if edit.op == "merge":
-            return words <= sum(len(texts.get(i, "").split()) for i in edit.ids)
+            return words <= before
         if edit.op == "revise":
-            return edit.id is not None and words < len(texts.get(edit.id, "").split())
+            return words < before
         return edit.op == "retire"
 
     return bool(changes) and all(shortens(edit) for edit in changes)

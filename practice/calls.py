@@ -12,7 +12,8 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -37,10 +38,21 @@ T = TypeVar("T", bound=BaseModel)
 class Journal(Protocol):
     """Where completed calls are kept. ``practice.store`` has the durable one."""
 
-    async def get(self, key: CallKey) -> Completion | None: ...
-    async def sent(self, key: CallKey, request: Request, reserved: Cost) -> None: ...
-    async def done(self, key: CallKey, completion: Completion) -> None: ...
-    async def unanswered(self, key: CallKey, charged: Cost) -> None: ...
+    async def get(self, key: CallKey) -> Completion | None:
+        """The answer that was committed for this call before, or None."""
+        ...
+
+    async def sent(self, key: CallKey, request: Request, reserved: Cost) -> None:
+        """Note a call before it goes out, with what is reserved for it."""
+        ...
+
+    async def done(self, key: CallKey, completion: Completion) -> None:
+        """Commit the answer and its cost; returns when it is on disk."""
+        ...
+
+    async def unanswered(self, key: CallKey, charged: Cost) -> None:
+        """Note that a call failed, and what it is charged all the same."""
+        ...
 
 
 @dataclass
@@ -52,23 +64,26 @@ class Endpoint:
     rpm: int | None = None
     usd: Callable[[int, int], float | None] = lambda _input, _output: None
     """Worst-case price of (input tokens, output tokens), or None where it is unknown."""
+    server: asyncio.Semaphore | None = None
+    """The places of the server behind it, where several endpoints share one."""
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.concurrency) if self.concurrency else None
         self._next_start = 0.0
 
-    async def enter(self) -> None:
-        if self._slots is not None:
-            await self._slots.acquire()
-        if self.rpm:
-            now = time.monotonic()
-            start = max(now, self._next_start)
-            self._next_start = start + 60.0 / self.rpm
-            await asyncio.sleep(start - now)
-
-    def leave(self) -> None:
-        if self._slots is not None:
-            self._slots.release()
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[None]:
+        """A place for one call: waits until one is free and the rate allows it; given back however the block ends."""
+        async with AsyncExitStack() as held:
+            for places in (self._slots, self.server):
+                if places is not None:
+                    await held.enter_async_context(places)
+            if self.rpm:
+                now = time.monotonic()
+                start = max(now, self._next_start)
+                self._next_start = start + 60.0 / self.rpm
+                await asyncio.sleep(start - now)
+            yield
 
 
 class Calls:
@@ -130,33 +145,29 @@ class Calls:
     async def _send(self, endpoint: Endpoint, key: CallKey, request: Request, timeout: float | None) -> Completion:
         bound = request_tokens_bound(request)
         reserved = Cost(bound, endpoint.usd(bound - request.max_tokens, request.max_tokens))
-        async with self._slots:
-            await endpoint.enter()
+        async with self._slots, endpoint.place():
+            await self.budget.reserve(reserved)
+            actual = reserved
             try:
-                await self.budget.reserve(reserved)
-                actual = reserved
-                try:
-                    if self.journal is not None:
-                        await self.journal.sent(key, request, reserved)
-                    completion = await self._post(endpoint.model, key, request, timeout)
-                    if completion.usage_known:
-                        usage = completion.usage
-                        actual = Cost(usage.input_tokens + usage.output_tokens, usage.usd)
-                    else:
-                        completion = _at_bound(completion, request, bound, reserved)
-                    if self.journal is not None:
-                        await self.journal.done(key, completion)
-                    self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
-                    return completion
-                except CallFailed as error:
-                    actual = reserved if error.kind in UNANSWERED else Cost()
-                    if self.journal is not None:
-                        await self.journal.unanswered(key, actual)
-                    raise
-                finally:
-                    self.budget.settle(reserved, actual)
+                if self.journal is not None:
+                    await self.journal.sent(key, request, reserved)
+                completion = await self._post(endpoint.model, key, request, timeout)
+                if completion.usage_known:
+                    usage = completion.usage
+                    actual = Cost(usage.input_tokens + usage.output_tokens, usage.usd)
+                else:
+                    completion = _at_bound(completion, request, bound, reserved)
+                if self.journal is not None:
+                    await self.journal.done(key, completion)
+                self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
+                return completion
+            except CallFailed as error:
+                actual = reserved if error.kind in UNANSWERED else Cost()
+                if self.journal is not None:
+                    await self.journal.unanswered(key, actual)
+                raise
             finally:
-                endpoint.leave()
+                self.budget.settle(reserved, actual)
 
     async def _post(self, model: Model, key: CallKey, request: Request, timeout: float | None) -> Completion:
         limit = min(timeout or self.timeout, self._patience())

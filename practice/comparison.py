@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from practice.errors import InputError
 from practice.heldout import difference
 from practice.records import RunRow, Scored
+from practice.store import Database
 from practice.types import Delta, Value
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 
 class TaskPair(Value):

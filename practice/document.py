@@ -16,6 +16,8 @@ EXIT_CODES: Mapping[DocumentStatus, int] = {"done": 0, "failed": 1, "budget": 3,
 
 
 class TaskCounts(Value):
+    """Tasks of each set, after the validation tasks were set aside."""
+
     practice: int
     validation: int
     holdout: int
@@ -42,6 +44,8 @@ class GroupCounts(Value):
 
 
 class RefusedCounts(Value):
+    """Edits that the checks refused before any test, by the reason."""
+
     invalid: int
     leak: int
     duplicate: int
@@ -122,6 +126,7 @@ def outcome(before: Scores, after: Scores, n: int, *, same_bank: bool) -> Outcom
 
 
 def rollout_counts(records: Records) -> RolloutCounts:
+    """The practice phase's attempts by status; validation and holdout are left out."""
     statuses = Counter(rollout.status for id_, rollout in records.rollouts.items() if id_.startswith("practice/"))
     return RolloutCounts(
         total=statuses.total(), done=statuses["done"], limit=statuses["limit"], failed=statuses["failed"]
@@ -129,6 +134,7 @@ def rollout_counts(records: Records) -> RolloutCounts:
 
 
 def group_counts(records: Records) -> GroupCounts:
+    """The practised groups by kind (see ``Group.kind``)."""
     kinds = Counter(group.kind for group in records.groups.values())
     return GroupCounts(
         total=kinds.total(),
@@ -141,6 +147,7 @@ def group_counts(records: Records) -> GroupCounts:
 
 
 def edit_counts(steps: Sequence[StepRecord]) -> EditCounts:
+    """What became of every edit that was proposed, over all batches."""
     outcomes = Counter(edit.outcome for step in steps for edit in step.edits)
     return EditCounts(
         proposed=outcomes.total(),
@@ -152,6 +159,7 @@ def edit_counts(steps: Sequence[StepRecord]) -> EditCounts:
 
 
 def experience_lines(bank: Bank) -> tuple[ExperienceLine, ...]:
+    """The active experiences in the bank's order; candidates and retired ones are not shown to an agent."""
     return tuple(
         ExperienceLine(id=e.id, text=e.text, helpful=e.helpful, harmful=e.harmful, evidence=e.evidence)
         for e in bank.active
@@ -159,6 +167,7 @@ def experience_lines(bank: Bank) -> tuple[ExperienceLine, ...]:
 
 
 def usage_report(by_stage: Mapping[Stage, Usage], seconds: float) -> UsageReport:
+    """The spend of all stages and their sum; ``seconds``: wall time of all the run's processes."""
     total = sum(by_stage.values(), Usage())
     return UsageReport(
         calls=total.calls,

@@ -5,63 +5,83 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from practice.calls import Endpoint
 from practice.config import ModelSpec
 from practice.model import Model, connect, cost, price_of
 from practice.types import Completion, Request, Usage
 
+if TYPE_CHECKING:
+    from practice.local import Endpoint as Served
+
 LOCAL_PREFIX = "llamacpp/"
 
 
-class LocalModel:
-    """A model of a local server that is started when the first call is made.
+class LocalServer:
+    """A server of local weights: started by the first call that needs it, stopped with its stack.
 
-    A finished run, or one whose every call is in the journal, never starts it.
+    A finished run, or one whose every call is in the journal, never starts it. Every spec of the same file shares
+    it, whatever the spec calls that file and whichever parameters it asks for.
     """
 
-    def __init__(self, spec: ModelSpec, stack: AsyncExitStack) -> None:
-        self.name = spec.name
-        self._spec, self._stack = spec, stack
+    def __init__(self, name: str, root: Path | None, slots: int, stack: AsyncExitStack) -> None:
+        self.slots = slots
+        """Requests that it works on at once."""
+        self.places = asyncio.Semaphore(slots)
+        """Shared by all endpoints on it, so that a call waits its turn here and not against its timeout there."""
+        self._name, self._root, self._stack = name, root, stack
         self._lock = asyncio.Lock()
+        self._served: Served | None = None
+
+    async def start(self) -> Served:
+        """Where it listens; starts it where it does not run yet. Raises LocalModelError where it can't."""
+        async with self._lock:
+            if self._served is None:
+                from practice import local
+
+                self._served = await self._stack.enter_async_context(local.serve(self._name, root=self._root))
+            return self._served
+
+
+class LocalModel:
+    """One spec's way to a local server, connected when the first call is made."""
+
+    def __init__(self, spec: ModelSpec, server: LocalServer) -> None:
+        self.name = spec.name
+        self._spec, self._server = spec, server
         self._model: Model | None = None
 
     async def complete(
         self, request: Request, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
     ) -> Completion:
-        model = await self.start()
-        return await model.complete(request, headers=headers, timeout=timeout)
-
-    async def start(self) -> Model:
-        """The connected model; starts the server where it does not run yet."""
-        async with self._lock:
-            if self._model is None:
-                from practice import local
-
-                served = await self._stack.enter_async_context(local.serve(self._spec.name))
-                spec = self._spec.model_copy(
-                    update={
-                        "name": f"openai/{served.model}",
-                        "api_base": served.api_base,
-                        "price": price_of(self._spec),
-                    }
-                )
-                self._model = connect(spec, api_key=served.api_key)
-            return self._model
+        """One attempt (``practice.model.Model``); the first one starts the server, within its own ``timeout``."""
+        served = await self._server.start()
+        if self._model is None:
+            where = {"name": f"openai/{served.model}", "api_base": served.api_base, "price": price_of(self._spec)}
+            self._model = connect(self._spec.model_copy(update=where), api_key=served.api_key)
+        return await self._model.complete(request, headers=headers, timeout=timeout)
 
     async def aclose(self) -> None:
+        """Close the connection; the server is stopped by its stack."""
         if self._model is not None:
             await self._model.aclose()
 
 
 class Endpoints:
-    """All endpoints of a process: ``async with Endpoints() as endpoints: endpoints.get(spec)``."""
+    """All endpoints of a process: ``async with Endpoints() as endpoints: endpoints.get(spec)``.
 
-    def __init__(self, connector: Callable[[ModelSpec], Model] | None = None) -> None:
-        self._connector = connector
+    ``connector`` replaces ``practice.model.connect``; a local model's relative path counts from ``root``, by default
+    from here.
+    """
+
+    def __init__(self, connector: Callable[[ModelSpec], Model] | None = None, root: Path | None = None) -> None:
+        self._connector, self._root = connector, root
         self._stack = AsyncExitStack()
         self._known: dict[str, Endpoint] = {}
+        self._servers: dict[Path, LocalServer] = {}
 
     async def __aenter__(self) -> Endpoints:
         return self
@@ -84,10 +104,9 @@ class Endpoints:
         if self._connector is not None:
             model: Model = self._connector(spec)
         elif spec.name.startswith(LOCAL_PREFIX) and spec.api_base is None:
-            from practice import local
-
-            slots = spec.concurrency or local.resolve(spec.name).slots
-            return Endpoint(LocalModel(spec, self._stack), slots, spec.rpm, _free)
+            server = self._server(spec.name)
+            slots = min(spec.concurrency or server.slots, server.slots)
+            return Endpoint(LocalModel(spec, server), slots, spec.rpm, _free, server.places)
         else:
             model = connect(spec)
         price = price_of(spec)
@@ -96,6 +115,15 @@ class Endpoints:
             return cost(Usage(calls=1, input_tokens=input_tokens, output_tokens=output_tokens), price)
 
         return Endpoint(model, spec.concurrency, spec.rpm, worst)
+
+    def _server(self, name: str) -> LocalServer:
+        from practice import local
+
+        found = local.resolve(name, self._root)
+        file = found.path.resolve()
+        if file not in self._servers:
+            self._servers[file] = LocalServer(name, self._root, found.slots, self._stack)
+        return self._servers[file]
 
 
 def _free(_input: int, _output: int) -> float:

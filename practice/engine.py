@@ -82,7 +82,7 @@ class Engine:
             backoff=self.options.backoff,
         )
         self.options.progress.calls = self.calls
-        self.endpoints = await Endpoints(self.options.connect).__aenter__()
+        self.endpoints = await Endpoints(self.options.connect, work.agent.workspace.root).__aenter__()
         self.roller = Roller(
             agent=work.agent,
             endpoint=self.endpoints.get(work.agent.spec.model),
@@ -116,15 +116,20 @@ class Engine:
         """Do the work; whatever stops it, end with a document that says so."""
         note, run = self.options.note, self.row.id
         try:
-            return await end("done", await work())
+            result = await work()
+            self._clock.cancel()  # nothing may write "running" over the end
+            return await end("done", result)
         except BudgetExhausted as error:
             note(f"stopped by the budget: {error}. The same command under a larger one goes on.")
+            self._clock.cancel()
             return await end("budget", None)
         except asyncio.CancelledError:
             note(f"interrupted. The same command goes on with run {run}.")
+            self._clock.cancel()
             return await end("interrupted", None)
         except RunError as error:
             note(f"stopped: {error}. The same command goes on with run {run}.")
+            self._clock.cancel()
             return await end("failed", None)
 
     async def _tick(self) -> None:

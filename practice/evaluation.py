@@ -135,7 +135,9 @@ class _Evaluation:
     async def _work(self) -> Scores:
         n = self.settings.trials
         self.engine.options.progress.enter("evaluating", len(self.tasks) * n)
-        return await trials(self.engine.roller, self.bank, self.tasks, "holdout", n, self.settings.temperature)
+        scores = await trials(self.engine.roller, self.bank, self.tasks, "holdout", n, self.settings.temperature)
+        await self.engine.records.read_holdout(tasks_digest(self.tasks), "before")
+        return scores
 
     async def _end(self, status: DocumentStatus, scores: Scores | None = None) -> Document:
         engine = self.engine

@@ -70,7 +70,7 @@ class Practice:
     """The highest experience number ever given for this bank."""
     own_features: Sequence[UserFeature] = ()
     gate: accept.Gate = field(default_factory=accept.Gate)
-    history: list[Group] = field(default_factory=list)
+    history: list[Group] = field(default_factory=list[Group])
     """The groups that were practised since the bank last changed."""
 
 
@@ -88,6 +88,7 @@ async def practise(p: Practice) -> Practised:
     bank = p.start
     before = await measure(p, bank, "before")
     for batch in batches(p):
+        p.progress.enter(f"{named(batch)}: practising", len(batch.tasks) * p.settings.rollouts.group_size)
         facts = behaviour(p)  # of earlier batches: a group goes on before its own batch is complete
         studied = await gather(*(study(p, batch, task, bank, facts) for task in batch.tasks))
         p.history += [group for group, _ in studied]
@@ -96,7 +97,8 @@ async def practise(p: Practice) -> Practised:
         if step.bank.digest() != bank.digest():
             p.history.clear()  # what was done under another bank says little about this one
         bank = step.bank
-        p.publish(bank)
+        if batch.index == len(p.records.steps) - 1:
+            p.publish(bank)
         p.progress.decided(batch.index, step.decision)
     after = before if bank.digest() == p.start.digest() else await measure(p, bank, "after")
     return Practised(bank, before, after)
@@ -109,10 +111,15 @@ def batches(p: Practice) -> Iterator[Batch]:
     for epoch in range(settings.epochs):
         tasks = list(p.practice)
         if settings.shuffle:
-            tasks.sort(key=lambda task: hashlib.sha256(f"{settings.seed}/{epoch}/{task.id}".encode()).digest())  # noqa: B023
+            tasks.sort(key=lambda task: hashlib.sha256(f"{settings.seed}/{epoch}/{task.id}".encode()).digest())
         for number, start in enumerate(range(0, len(tasks), settings.batch_size)):
             yield Batch(index, epoch, number, tuple(tasks[start : start + settings.batch_size]))
             index += 1
+
+
+def named(batch: Batch) -> str:
+    """A batch as people are told of it, counted from 1."""
+    return f"epoch {batch.epoch + 1}, batch {batch.number + 1}"
 
 
 def planned_steps(settings: Settings, tasks: int) -> int:
@@ -125,8 +132,6 @@ def planned_steps(settings: Settings, tasks: int) -> int:
 
 async def study(p: Practice, batch: Batch, task: Task, bank: Bank, facts: Sequence[Fact]) -> tuple[Group, GroupRecord]:
     """One task: G rollouts, their verdicts, their advantage, and what a teacher draws from the contrast."""
-    if batch.index >= len(p.records.steps):
-        p.progress.stage = f"epoch {batch.epoch + 1}, batch {batch.number + 1}: practising"
     rollouts = p.settings.rollouts
     group = await p.roller.group(
         task,
@@ -186,7 +191,7 @@ async def decide(p: Practice, batch: Batch, bank: Bank, groups: Sequence[GroupRe
     facts = behaviour(p)
     proposals: tuple[Proposal, ...] = ()
     lessons = [lesson for group in groups for lesson in group.lessons]
-    p.progress.enter(f"epoch {batch.epoch + 1}, batch {batch.number + 1}: merging {len(lessons)} lesson(s)", 0)
+    p.progress.enter(f"{named(batch)}: merging {len(lessons)} lesson(s)", 0)
     with boundary("merge", failures.append):
         key = CallKey(phase="practice", stage="merge", epoch=batch.epoch, task=f"batch:{batch.number}")
         specs, user = p.roller.agent.tool_specs, p.own_features
@@ -257,8 +262,7 @@ async def judge_arms(p: Practice, batch: Batch, bank: Bank, arms: Sequence[Arm])
         jobs = ([(-1, bank, move.incumbent)] if move.incumbent else []) + [
             (index, arms[index].bank, n) for index, n in sorted(move.arms.items())
         ]
-        what = f"epoch {batch.epoch + 1}, batch {batch.number + 1}: testing {len(arms)} candidate(s)"
-        p.progress.enter(what, sum(n for _, _, n in jobs) * len(p.validation))
+        p.progress.enter(f"{named(batch)}: testing {len(arms)} candidate(s)", sum(n for _, _, n in jobs) * len(p.validation))
         results = await gather(*(scores(of, n) for _, of, n in jobs))
         for (index, _, _), result in zip(jobs, results, strict=True):
             if index < 0:

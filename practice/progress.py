@@ -29,7 +29,7 @@ class Progress:
     """The run's calls, for the spend so far."""
     started: float = field(default_factory=time.monotonic)
     stage_started: float = field(default_factory=time.monotonic)
-    messages: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list[str])
     """What a person should read as it happens, one line each."""
 
     def enter(self, stage: str, total: int) -> None:
@@ -38,15 +38,18 @@ class Progress:
         self.stage_started = time.monotonic()
 
     def rolled(self, rollout: Rollout) -> None:
+        """Count one finished attempt, whether it was run now or read back."""
         self.done += 1
         self.rollouts += 1
         self.failed += rollout.status == "failed"
 
     def scored(self, rewards: Sequence[float | None]) -> None:
+        """Count the rewards of one practised group; None = unscored, which counts as neither right nor wrong."""
         self.right += sum(reward for reward in rewards if reward is not None)
         self.judged += sum(reward is not None for reward in rewards)
 
     def decided(self, step: int, decision: Decision) -> None:
+        """Count the decision of batch ``step`` (from 0) and say it in one line."""
         self.steps_done += 1
         self.messages.append(f"step {step + 1} of {self.steps}: {decision.outcome}: {decision.reason}")
 

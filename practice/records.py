@@ -10,12 +10,12 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from practice.memory import Bank
-from practice.store import Store, dumps, now
+from practice.store import Database, Store, dumps, now
 from practice.types import (
     Advantage,
     Decision,
@@ -32,9 +32,6 @@ from practice.types import (
     Value,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 EditOutcome = Literal["accepted", "rejected", "indecisive", "invalid", "leak", "duplicate"]
 RunStatus = Literal["running", "done", "budget", "interrupted", "failed"]
@@ -224,16 +221,19 @@ class Records:
             self.scores.pop(f"group/{place[0]}/{record.task_id}", None)
 
     async def save_rollout(self, rollout: Rollout, phase: Phase) -> None:
+        """Commit an attempt; once it is here it is never run again."""
         values = (self.run, rollout.id, phase, rollout.task_id, rollout.status, rollout.model_dump_json())
         await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO rollouts VALUES (?, ?, ?, ?, ?, ?)", values))
         self.rollouts[rollout.id] = rollout
 
     async def save_score(self, id_: str, scored: Scored) -> None:
+        """Commit the verdicts on ``id_``: a rollout's id, or ``group/<step>/<task>`` for a practised group."""
         values = (self.run, id_, scored.model_dump_json())
         await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", values))
         self.scores[id_] = scored
 
     async def save_group(self, step: int, record: GroupRecord) -> None:
+        """Commit what the group of one task gave in batch ``step``, its lessons included."""
         values = (self.run, step, record.task_id, record.kind, record.model_dump_json())
         await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?, ?)", values))
         self.groups[step, record.task_id] = record
@@ -267,6 +267,7 @@ class Records:
         return await self.store.do(lambda db: int(db.execute(query, [digest]).fetchone()[0]))
 
     async def update(self, status: RunStatus, seconds: float, document: Mapping[str, object] | None = None) -> None:
+        """Note the run's status and its wall ``seconds`` over all processes; a document replaces the one before."""
         text = None if document is None else dumps(document)
         await self.store.do(
             lambda db: db.execute(
@@ -309,6 +310,12 @@ def highest_id(db: Database, path: str) -> int:
     """The highest number that an experience of this bank ever had: ids are never given twice."""
     row = db.execute("SELECT max(CAST(substr(id, 2) AS INTEGER)) FROM revisions WHERE bank = ?", [path]).fetchone()
     return int(row[0] or 0)
+
+
+def proposed_edits(db: Database, run: str) -> list[EditRecord]:
+    """Every edit that a run proposed, in order, with what became of it."""
+    rows = db.execute("SELECT data FROM edits WHERE run = ? ORDER BY step, position", [run]).fetchall()
+    return [EditRecord.model_validate_json(row[0]) for row in rows]
 
 
 class Revision(Value):

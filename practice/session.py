@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from practice import config, prompt
 from practice.agent import Agent
@@ -31,12 +32,9 @@ from practice.records import (
     new_run_id,
     save_bank,
 )
-from practice.store import Store, dumps, now
+from practice.store import Database, Store, dumps, now
 from practice.task import TaskSet, check_disjoint, load_tasks, near_duplicates, validation_split
 from practice.types import Phase, Task
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 Note = Callable[[str], None]
 
@@ -60,6 +58,7 @@ class Inputs:
 
     @property
     def fingerprint(self) -> str:
+        """What makes two runs the same run: a hash of ``fields``."""
         return digest(self.fields)
 
     @property
@@ -69,10 +68,12 @@ class Inputs:
 
     @property
     def teacher(self) -> ModelSpec:
+        """The model that draws lessons: ``teacher.model``, else the agent's own."""
         return self.settings.teacher.model or self.agent.spec.model
 
     @property
     def holdout_digest(self) -> str:
+        """The holdout by content: how often it was read is counted by this, whatever its file is called."""
         return tasks_digest(self.holdout)
 
 
@@ -204,6 +205,8 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened
     same = [row for row in runs if row.fingerprint == inputs.fingerprint]
     if same and not fresh:
         row = same[0]
+        if row.status != "done":
+            store.now(lambda db: set_hand_edits_aside(db, inputs.bank_path, inputs.bank_key, row.start_bank, note))
         return Opened(row, finished=row.status == "done", resumed=row.status != "done")
     if not fresh:
         unfinished = [row for row in runs if row.status != "done" and row.name == inputs.settings.name]
@@ -246,8 +249,20 @@ def import_bank(db: Database, path: Path, key: str, note: Note) -> Bank:
     return merged
 
 
+def set_hand_edits_aside(db: Database, path: Path, key: str, start: Bank, note: Note) -> None:
+    """A run that goes on has its own bank: what a person wrote into the file meanwhile is kept beside it."""
+    if not path.exists():
+        return
+    file, known = Bank.load(path), load_bank(db, key) or start
+    if file.experiences in (known.experiences, start.experiences) or file == bank_at(db, key, file.revision):
+        return
+    aside = path.with_name(f"{path.stem}.edited.yaml")
+    shutil.copyfile(path, aside)
+    note(f"{path.name} was changed by hand while its run was under way: kept as {aside.name}; import it afterwards")
+
+
 @contextmanager
-def bank_lock(path: Path) -> Iterator[None]:
+def bank_lock(path: Path) -> Generator[None]:
     """One run at a time practises on a bank."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock: IO[str]

@@ -15,14 +15,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from practice.budget import Cost
 from practice.errors import RunError
 from practice.types import CallKey, Completion, Request, Stage, Usage
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database
+    import sqlite3
+
+    import sqlite_utils
 
 T = TypeVar("T")
 
@@ -77,6 +79,14 @@ SCHEMA: tuple[str, ...] = (
 def now() -> str:
     """UTC, seconds, ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class Database(Protocol):
+    """What an operation is given: the part of ``sqlite_utils.Database`` that it needs, fully typed."""
+
+    def execute(self, sql: str, parameters: Sequence[object] | dict[str, Any] | None = None, /) -> sqlite3.Cursor:
+        """Run one statement inside the current transaction; its ``?`` are filled in order, ``:name`` by key."""
+        ...
 
 
 class Store:
@@ -139,13 +149,13 @@ class Store:
         db.close()
 
 
-def _open(path: Path) -> Database:
+def _open(path: Path) -> sqlite_utils.Database:
     import sqlite3
 
-    from sqlite_utils import Database
+    import sqlite_utils
 
     connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
-    db = Database(connection)
+    db = sqlite_utils.Database(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("BEGIN IMMEDIATE")
@@ -162,7 +172,7 @@ def _open(path: Path) -> Database:
     return db
 
 
-def _transaction(db: Database, batch: Sequence[tuple[Callable[[Database], Any], Future[Any]]]) -> None:
+def _transaction(db: sqlite_utils.Database, batch: Sequence[tuple[Callable[[Database], Any], Future[Any]]]) -> None:
     if not batch:
         return
     outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
@@ -221,6 +231,7 @@ class RunJournal:
         return cls(store, run, known), spent
 
     async def get(self, key: CallKey) -> Completion | None:
+        """The answer that an earlier process of the run committed, or None."""
         place = _place(self._run, key)
         if place not in self._known:
             return None
@@ -230,6 +241,7 @@ class RunJournal:
         return Completion.model_validate_json(row[0])
 
     async def sent(self, key: CallKey, request: Request, reserved: Cost) -> None:
+        """Note a call before it goes out, with what is reserved for it; a kill then charges it in full."""
         body = request.model_dump_json(exclude={"seed"})
         kept = None if key.stage == "rollout" else body  # a rollout's steps hold its messages already
         values = (*_place(self._run, key), prompt_digest(body), kept, reserved.tokens, reserved.usd)
@@ -244,6 +256,7 @@ class RunJournal:
         )
 
     async def done(self, key: CallKey, completion: Completion) -> None:
+        """Commit the answer and what it cost; from now on the call is never made again."""
         usage = completion.usage
         counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.usd, usage.seconds)
         values = (completion.model_dump_json(), *counts, *_place(self._run, key))
@@ -256,6 +269,7 @@ class RunJournal:
         )
 
     async def unanswered(self, key: CallKey, charged: Cost) -> None:
+        """Note that a call failed, and what it is charged (tokens, usd); nothing where the endpoint did no work."""
         values = (charged.tokens, charged.usd, *_place(self._run, key))
         await self._store.do(
             lambda db: db.execute(

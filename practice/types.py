@@ -267,7 +267,7 @@ class Fact(Value):
     says: str
     """The behaviour in words, as a person would say it: "called calculator"."""
     do: str
-    """The behaviour as an imperative: "call calculator"."""
+    """The imperative on the better side, "call calculator": what to avoid where the difference is negative."""
     with_right: float
     with_n: int
     without_right: float

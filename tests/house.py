@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,8 @@ def make(
 
 async def practise(place: Workspace, *sets: str, **options: Any) -> Document:
     """``practice run`` in process, quiet and without long pauses between tries."""
-    return await run(
-        workspace=place, sets=sets, options=Options(**{"note": lambda _: None, "backoff": 0.01, **options})
-    )
+    quiet = Options(note=lambda _: None, backoff=0.01)
+    return await run(workspace=place, sets=sets, options=replace(quiet, **options))
 
 
 def command(place: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -57,7 +57,8 @@ OWNERS: dict[str, set[str]] = {
     "pydantic_core": set(LEVEL),
 }
 
-#: Packages that the user installs where a file of theirs needs them; an error says so. Never a dependency.
+#: Packages that the user installs, by an extra, where a file of theirs needs them; an error says so. Never a
+#: dependency, never in the lock, and imported inside the function that reads such a file.
 OPTIONAL: dict[str, set[str]] = {"pyarrow": {"task"}, "datasets": {"task"}}
 
 #: What `practice --help` may not load: seconds of imports for one screen of text.
@@ -283,7 +284,12 @@ def declared() -> set[str]:
     """The distributions that pyproject.toml asks for, extras included, development left out."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
-    return {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in asked}
+    return {distribution(line) for line in asked}
+
+
+def distribution(requirement: str) -> str:
+    """``pyarrow`` of ``pyarrow>=17``."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
 
 
 def test_every_dependency_is_used_and_declared() -> None:
@@ -291,12 +297,34 @@ def test_every_dependency_is_used_and_declared() -> None:
     names = {spelled.get(name, name.replace("-", "_")) for name in declared()}
     used = {name.split(".")[0] for module, file in MODULES.items() for name, _ in imports(module, file)}
     parts = {"practice", "pydantic_core"}  # of this project, of pydantic
-    assert names == used - set(sys.stdlib_module_names) - set(OPTIONAL) - parts
+    assert names == used - set(sys.stdlib_module_names) - parts
+
+
+def test_optional_packages_are_extras_and_imported_where_they_are_used() -> None:
+    """Without them everything else works: no dependency names them and no import stands at a module's top."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {distribution(line) for lines in project["optional-dependencies"].values() for line in lines}
+    assert set(OPTIONAL) <= extras - {distribution(line) for line in project["dependencies"]}
+    at_top = {
+        name.split(".")[0]
+        for module, file in MODULES.items()
+        for name, line in imports(module, file)
+        if name.split(".")[0] in OPTIONAL and line not in inner_lines(file)
+    }
+    assert not at_top
+
+
+def inner_lines(file: Path) -> set[int]:
+    """The lines of a file that lie inside a function."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, functions)]
+    return {line for node in nodes for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def test_the_lock_holds_what_is_asked_for_and_nothing_heavy() -> None:
     versions = locked()
-    assert declared() <= set(versions)
+    assert declared() - set(OPTIONAL) <= set(versions)
+    assert not set(OPTIONAL) & set(versions)
     assert not {"torch", "tensorflow", "jax", "vllm"} & set(versions)
     assert not {"1.82.7", "1.82.8"} & set(versions["litellm"])
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from practice import local
 from practice.cli import main
+from practice.store import Store
 from tests.fakeserver import FakeServer
 from tests.house import make
 from tests.wrong_inputs import CASES, WrongInput
@@ -86,6 +88,9 @@ def test_a_run_can_be_read_afterwards(
         code, out, _ = call(capsys, "eval", *arguments, "--json")
         better = json.loads(out)
         assert len(server.calls) == calls + 8
+        with Store(tmp_path / "memory/practice.db") as store:
+            read = store.now(lambda db: db.execute("SELECT DISTINCT run, name FROM holdout_reads").fetchall())
+        assert {(bare["run_id"], "before"), (better["run_id"], "before")} <= set(read)
         code, out, _ = call(capsys, "eval", *arguments, "--json")
         assert json.loads(out) == better and len(server.calls) == calls + 8
     code, out, _ = call(capsys, "runs", "list", "--json")
@@ -136,6 +141,23 @@ def test_a_bank_edited_by_hand_is_imported_as_revisions(
         assert "1 change(s) made by hand" in err
     history = json.loads(call(capsys, "memory", "history", "--id", lesson["id"], "--json")[1])
     assert history[1]["change"] == "hand" and history[1]["run"] is None
+
+
+def test_a_half_fetched_model_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PRACTICE_CACHE", str(tmp_path))
+    path = local.MODELS["smollm2-135m"].path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"GGUF")
+    code, out, _ = call(capsys, "model", "list", "--json")
+    assert code == 0 and {row["name"]: row["here"] for row in json.loads(out)} == {
+        f"llamacpp/{name}": False for name in local.MODELS
+    }
+    with path.open("r+b") as file:
+        file.truncate(local.MODELS["smollm2-135m"].size)
+    here = [row["name"] for row in json.loads(call(capsys, "model", "list", "--json")[1]) if row["here"]]
+    assert here == ["llamacpp/smollm2-135m"]
 
 
 def test_help_of_every_command_is_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,22 +19,20 @@ from tests.worlds import make_tasks
 CONCURRENCY = 8
 
 
-def _settings(epochs: int = 2) -> dict[str, object]:
+def _settings(epochs: int = 2) -> dict[str, Any]:
     return {
         "practice": {"epochs": epochs, "batch_size": 8},
         "rollouts": {"group_size": 4, "concurrency": CONCURRENCY},
     }
 
 
-def killed_and_resumed(tmp_path: Path, kills: int, seed: int, tasks: int = 24) -> None:
+async def killed_and_resumed(tmp_path: Path, kills: int, seed: int, tasks: int = 24) -> None:
     """``kills`` times kill -9 at a random instant, then to the end: the bank of an undisturbed run."""
     moments = random.Random(seed)
-    with FakeServer("lessons", latency=0.01) as calm, FakeServer("lessons", latency=0.01) as rough:
+    with FakeServer("lessons") as calm, FakeServer("lessons", latency=0.01) as rough:
         quiet = make(tmp_path / "quiet", calm.url, tasks=make_tasks(tasks), **_settings())
         broken = make(tmp_path / "broken", rough.url, tasks=make_tasks(tasks), **_settings())
-        out, err = (process := command(quiet.root, "run", "--json")).communicate()
-        assert process.returncode == 0, err
-        wanted = json.loads(out)
+        wanted = (await practise(quiet)).model_dump(mode="json")
         whole = len(calm.calls)
         assert calm.repeats() == 0
         repeats = 0
@@ -56,23 +55,21 @@ def killed_and_resumed(tmp_path: Path, kills: int, seed: int, tasks: int = 24) -
         same = ("experiences", "before", "after", "delta", "groups", "edits", "rollouts", "steps")
         assert {key: found[key] for key in same} == {key: wanted[key] for key in same}
         calls = len(rough.calls)
-        process = command(broken.root, "run", "--json")
-        again, _ = process.communicate()
-        assert process.returncode == 0 and json.loads(again) == found
+        assert (await practise(broken)).model_dump(mode="json") == found
         assert len(rough.calls) == calls
 
 
-def test_killed_three_times_the_bank_is_the_same(tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, kills=3, seed=1)
+async def test_killed_three_times_the_bank_is_the_same(tmp_path: Path) -> None:
+    await killed_and_resumed(tmp_path, kills=3, seed=1)
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_the_bank_is_the_same(tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, kills=20, seed=2, tasks=48)
+async def test_killed_twenty_times_the_bank_is_the_same(tmp_path: Path) -> None:
+    await killed_and_resumed(tmp_path, kills=20, seed=2, tasks=48)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_is_orderly(tmp_path: Path, number: signal.Signals) -> None:
+async def test_an_interrupt_is_orderly(tmp_path: Path, number: signal.Signals) -> None:
     with FakeServer("lessons", latency=0.02) as server:
         place = make(tmp_path, server.url, **_settings(1))
         process = command(place.root, "run", "--json")
@@ -85,8 +82,7 @@ def test_an_interrupt_is_orderly(tmp_path: Path, number: signal.Signals) -> None
         assert document["status"] == "interrupted"
         assert document["after"] is None
         assert "The same command goes on" in err
-        out, _ = command(place.root, "run", "--json").communicate()
-        assert json.loads(out)["run_id"] == document["run_id"]
+        assert (await practise(place)).run_id == document["run_id"]
         assert server.repeats() <= CONCURRENCY
 
 
@@ -109,7 +105,7 @@ async def test_faults_are_data_and_never_a_zero(tmp_path: Path) -> None:
 
 async def test_a_dead_endpoint_stops_the_run_and_it_goes_on_when_it_is_back(tmp_path: Path) -> None:
     notes: list[str] = []
-    settings = {"holdout": (), "practice": {"epochs": 1}, "rollouts": {"group_size": 2}}
+    settings: dict[str, Any] = {"holdout": (), "practice": {"epochs": 1}, "rollouts": {"group_size": 2}}
     with FakeServer("right") as gone:
         place = make(tmp_path, gone.url, **settings)
     document = await practise(place, note=notes.append)
@@ -139,3 +135,19 @@ async def test_the_budget_is_a_ceiling_and_a_larger_one_goes_on(tmp_path: Path) 
         assert bank_of(whole) == bank_of(calm)
         assert (whole.before, whole.after) == (calm.before, calm.after)
         assert server.repeats() == 0
+
+
+async def test_a_bank_edited_while_its_run_waits_is_kept_aside(tmp_path: Path) -> None:
+    notes: list[str] = []
+    with FakeServer("lessons") as server:
+        place = make(tmp_path, server.url, tasks=make_tasks(32), **_settings())
+        stopped = await practise(place, "budget.tokens=60000")
+        assert stopped.status == "budget"
+        path = place.memory / "test.yaml"
+        text = "bank: test\nexperiences:\n- {id: e99, text: Mine.}\n"
+        path.write_text(text)
+        document = await practise(place, note=notes.append)
+        assert document.status == "done"
+    assert (place.memory / "test.edited.yaml").read_text() == text
+    assert any("kept as test.edited.yaml" in note for note in notes)
+    assert "Mine." not in path.read_text()

@@ -242,7 +242,7 @@ class Agent:
             raise RuntimeError("this agent is connected already; one `async with` serves all runs inside it")
         load_env(self.workspace)
         stack = AsyncExitStack()
-        ask = await stack.enter_async_context(connected(self.spec.model, self._model))
+        ask = await stack.enter_async_context(connected(self.spec.model, self._model, self.workspace.root))
         self._session = (asyncio.get_running_loop(), ask, stack)
         return self
 
@@ -270,7 +270,7 @@ class Agent:
                 ask = self._session[1]
             else:
                 load_env(self.workspace)
-                ask = await stack.enter_async_context(connected(self.spec.model, self._model))
+                ask = await stack.enter_async_context(connected(self.spec.model, self._model, self.workspace.root))
             return await self.run(
                 input,
                 memory=memory,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from practice.agent.attempt import StepComplete
 from practice.calls import Ask, Calls, Endpoint
@@ -14,10 +15,13 @@ from practice.types import CallKey, Completion, Request
 
 
 @asynccontextmanager
-async def connected(spec: ModelSpec, model: Model | None) -> AsyncGenerator[Ask]:
-    """A way to ask ``spec``'s model, with retries; ``model``: one that the user made, who also closes it."""
+async def connected(spec: ModelSpec, model: Model | None, root: Path) -> AsyncGenerator[Ask]:
+    """A way to ask ``spec``'s model, with retries; ``model``: one that the user made, who also closes it.
+
+    ``root``: the workspace, from which a local model's relative path counts.
+    """
     calls = Calls(concurrency=spec.concurrency or 16)
-    async with Endpoints() as endpoints:
+    async with Endpoints(root=root) as endpoints:
         yield calls.ask(Endpoint(model, spec.concurrency, spec.rpm) if model is not None else endpoints.get(spec))
 
 

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
-
 from typing import Any
 
 from practice.document import Document

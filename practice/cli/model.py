@@ -24,7 +24,7 @@ def list_models(as_json: AsJson = False) -> None:
             "name": f"{local.PREFIX}{weights.name}",
             "mb": round(weights.size / 1e6),
             "licence": weights.licence,
-            "here": weights.path.exists(),
+            "here": local.find(weights.name) is not None,
             "about": weights.about,
         }
         for weights in local.MODELS.values()

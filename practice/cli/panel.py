@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from practice.document import Document
     from practice.types import Estimate
 
+MOST_EDITS = 12
+"""Proposed edits that the panel lists."""
+
 
 def percent(value: float) -> str:
     """0.5421 -> ``54.2 %``."""
@@ -42,6 +45,8 @@ def closing_panel(document: Document, place: Workspace) -> None:
     grid.add_column(overflow="fold")
     for name, text in _lines(document):
         grid.add_row(name, Text(text))
+    for outcome, text in _proposed(document, place):
+        grid.add_row(outcome, Text(text))
     grid.add_row("", "")
     if not document.experiences:
         grid.add_row("memory", Text("no experience is active"))
@@ -55,6 +60,20 @@ def closing_panel(document: Document, place: Workspace) -> None:
         grid.add_row("report", Text(str(place.root / document.report)))
     title = {"done": "done", "budget": "stopped by the budget", "interrupted": "interrupted", "failed": "failed"}
     stdout().print(Panel(grid, title=f"{document.run_id}: {title[document.status]}", title_align="left"))
+
+
+def _proposed(document: Document, place: Workspace) -> list[tuple[str, str]]:
+    """What was proposed and what became of it, in order: (outcome, the edit and why)."""
+    from practice.cli.common import open_store
+    from practice.records import proposed_edits
+
+    if not place.db.exists():
+        return []
+    with open_store(place) as store:
+        edits = store.now(lambda db: proposed_edits(db, document.run_id))
+    lines = [(edit.outcome, f"{edit.edit.op}: {edit.edit.text or edit.edit.id}\n  ({edit.detail})") for edit in edits]
+    more = len(lines) - MOST_EDITS
+    return lines[:MOST_EDITS] + ([("", f"and {more} more edits, in the report")] if more > 0 else [])
 
 
 def _lines(document: Document) -> list[tuple[str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -60,7 +61,7 @@ def _dry_run(settings: Settings, place: Workspace, *, skip_bad: bool, as_json: b
     gate = settings.accept
     rollouts = len(inputs.practice) * settings.rollouts.group_size * settings.practice.epochs
     tested = (gate.candidates + 1) * gate.max_trials * len(inputs.validation) * steps
-    plan = {
+    plan: dict[str, object] = {
         "dry_run": True,
         "agent": inputs.agent.spec.name,
         "model": inputs.agent.spec.model.name,
@@ -86,11 +87,11 @@ def _dry_run(settings: Settings, place: Workspace, *, skip_bad: bool, as_json: b
     table(["what", "how much"], [(key, value) for key, value in _flat(plan)], title="What this run would do")
 
 
-def _flat(value: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
+def _flat(value: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     for key, item in value.items():
         if isinstance(item, dict):
-            rows += _flat(item, f"{prefix}{key} ")
+            rows += _flat(cast("dict[str, object]", item), f"{prefix}{key} ")
         elif key != "dry_run" and item != []:
             rows.append((prefix + key, item))
     return rows

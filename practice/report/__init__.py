@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from practice.report import plots, words
 from practice.report.data import collect
 from practice.report.values import Limits, Page, StepView
+from practice.store import Database
 from practice.types import Usage
 
 if TYPE_CHECKING:
     from jinja2 import Template
-    from sqlite_utils import Database
 
 __all__ = ["LARGEST", "render", "write"]
 

@@ -6,7 +6,6 @@ The holdout is sealed until a run is done: before that nothing of it is read her
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from practice import stats
 from practice.document import Document
@@ -16,10 +15,8 @@ from practice.report import words
 from practice.report.rows import rows
 from practice.report.values import Answer, Change, HoldoutTask
 from practice.stats import Bounds
+from practice.store import Database
 from practice.types import Delta, Estimate, Phase, Task
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 Row = tuple[float | None, ...]
 Attempts = dict[str, dict[int, tuple[float | None, str]]]

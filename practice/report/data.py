@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 
 from practice import stats
 from practice.errors import InputError
@@ -14,10 +14,8 @@ from practice.report.answer import answer
 from practice.report.lessons import lessons
 from practice.report.rows import rows
 from practice.report.values import CostLine, FailureLine, Heading, Page, RolloutLine, StepView, TaskLine
+from practice.store import Database
 from practice.types import Failure, Phase, Stage, Task, Usage
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 Tasks = Mapping[tuple[Phase, str], Task]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from practice.memory import Bank
 from practice.records import GroupRecord, RunRow, Scored, StepRecord
 from practice.report import words
 from practice.report.rows import rows
 from practice.report.values import Lesson, Transcript
+from practice.store import Database
 from practice.types import Experience, Phase, Rollout, Task
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 _DID = {"add": "added", "revise": "revised", "merge": "merged", "retire": "retired", "keep": "kept"}
 

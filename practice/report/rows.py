@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+from practice.store import Database
 
 
 def rows(db: Database, query: str, *values: str) -> Sequence[tuple[Any, ...]]:
     """All rows of ``query`` with its ``?`` filled in order."""
-    return db.execute(query, list(values)).fetchall()  # pyright: ignore[reportUnknownMemberType]
+    return db.execute(query, list(values)).fetchall()
