@@ -12,10 +12,10 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +33,7 @@ MAX_SENDS = 6
 UNANSWERED = frozenset({"timeout", "cut", "empty"})
 
 T = TypeVar("T", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 class Journal(Protocol):
@@ -248,3 +249,15 @@ def _validate(completion: Completion, schema: type[T]) -> tuple[T | None, str]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return None, f"{'.'.join(str(part) for part in first['loc']) or 'object'}: {first['msg']}"
+
+
+async def gather(*coroutines: Coroutine[Any, Any, Result]) -> list[Result]:
+    """All results in order; the first error cancels the rest and is raised as it is."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from practice import stats
+from practice.calls import gather
 from practice.memory import Bank
-from practice.rollout import Roller, gather
+from practice.rollout import Roller
 from practice.types import Delta, Estimate, Phase, Task
 
 Scores = tuple[tuple[float | None, ...], ...]

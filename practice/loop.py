@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from practice import accept, advantage, prompt
-from practice.calls import Ask
+from practice.calls import Ask, gather
 from practice.config import Settings
 from practice.errors import boundary
 from practice.features import UserFeature
@@ -23,7 +23,7 @@ from practice.heldout import Scores, trials
 from practice.memory import Bank, Change, LeakIndex, apply_edits, check_edit
 from practice.progress import Progress
 from practice.records import EditRecord, GroupRecord, Records, StepRecord
-from practice.rollout import Roller, gather
+from practice.rollout import Roller
 from practice.types import (
     CallKey,
     Decision,
@@ -262,7 +262,9 @@ async def judge_arms(p: Practice, batch: Batch, bank: Bank, arms: Sequence[Arm])
         jobs = ([(-1, bank, move.incumbent)] if move.incumbent else []) + [
             (index, arms[index].bank, n) for index, n in sorted(move.arms.items())
         ]
-        p.progress.enter(f"{named(batch)}: testing {len(arms)} candidate(s)", sum(n for _, _, n in jobs) * len(p.validation))
+        p.progress.enter(
+            f"{named(batch)}: testing {len(arms)} candidate(s)", sum(n for _, _, n in jobs) * len(p.validation)
+        )
         results = await gather(*(scores(of, n) for _, of, n in jobs))
         for (index, _, _), result in zip(jobs, results, strict=True):
             if index < 0:

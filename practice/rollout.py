@@ -7,19 +7,16 @@ number of places; a group goes on to its verdicts the moment its own rollouts ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from practice.agent import Agent
-from practice.calls import Calls, Endpoint
+from practice.calls import Calls, Endpoint, gather
 from practice.judge import Asks, Reward
 from practice.memory import Bank, retrieve
 from practice.progress import Progress
 from practice.records import Records, Scored
 from practice.types import CallKey, Completion, Experience, Group, Phase, Request, Rollout, Task
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -114,15 +111,3 @@ class Roller:
 def bank_tag(bank: Bank) -> str:
     """Marks attempts by what the prompt saw: banks of the same active texts share their attempts."""
     return f"bank:{bank.digest()}"
-
-
-async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
-    """All results in order; the first error cancels the rest and is raised as it is."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -14,7 +14,7 @@ from typing import Literal
 from practice.advantage.contrast import ALPHA, sentence, visible
 from practice.advantage.recipe import Recipe, find_recipe, render
 from practice.advantage.teacher import Reply, request
-from practice.calls import Ask, structured
+from practice.calls import Ask, gather, structured
 from practice.config import Settings
 from practice.errors import CallFailed
 from practice.features import UserFeature
@@ -90,12 +90,16 @@ async def propose(
     if recipe is not None:
         found += await _from_facts(ask, key, bank, recipe, history, settings, most=max(1, most // 2))
     failures: list[CallFailed] = []
-    if lessons:
-        for attempt in range(max(0, most - len(found))):
-            try:
-                found.append(await _from_teacher(ask, key, attempt, bank, lessons, facts, recipe, settings))
-            except CallFailed as error:
-                failures.append(error)
+
+    async def merge(attempt: int) -> Proposal | None:
+        try:
+            return await _from_teacher(ask, key, attempt, bank, lessons, facts, recipe, settings)
+        except CallFailed as error:
+            failures.append(error)
+            return None
+
+    merges = range(max(0, most - len(found)) if lessons else 0)
+    found += [proposal for proposal in await gather(*map(merge, merges)) if proposal is not None]
     distinct: dict[object, Proposal] = {}
     for proposal in found:
         if proposal.edits:
