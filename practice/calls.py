@@ -214,12 +214,18 @@ def _at_bound(completion: Completion, request: Request, bound: int, reserved: Co
     return completion.model_copy(update={"usage": usage})
 
 
-async def structured(ask: Ask, key: CallKey, request: Request, schema: type[T]) -> T:
+async def structured(
+    ask: Ask, key: CallKey, request: Request, schema: type[T], *, shape: dict[str, Any] | None = None
+) -> T:
     """Ask for an object of ``schema``; what does not validate is sent back once, at ``key.step + 1``.
+
+    ``shape`` is a narrower JSON schema to send, where what is possible at all depends on the moment.
 
     Raises CallFailed("unparsable") where the second answer does not validate either.
     """
-    request = request.model_copy(update={"json_schema": schema.model_json_schema(), "schema_name": schema.__name__})
+    request = request.model_copy(
+        update={"json_schema": shape or schema.model_json_schema(), "schema_name": schema.__name__}
+    )
     completion = await ask(key, request)
     value, problem = _validate(completion, schema)
     if value is not None:

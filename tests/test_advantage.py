@@ -9,6 +9,7 @@ import pytest
 
 from practice import advantage
 from practice.advantage.contrast import SAME, Table, facts_of
+from practice.advantage.merge import edits_shape
 from practice.advantage.recipe import Recipe
 from practice.advantage.teacher import MOST_TEXT, pair, transcript
 from practice.config import Settings
@@ -414,3 +415,17 @@ def test_no_lesson_no_merge_and_a_known_recipe_is_not_proposed_again() -> None:
     first, *_ = propose(merging(), [], history(), accept={"candidates": 1})
     bank = Bank(bank="b", experiences=(Experience(id="e1", text=first.edits[0].text),))
     assert propose(merging(), [], history(), bank, accept={"candidates": 1}) == ()
+
+
+def test_the_merge_is_asked_only_for_edits_that_are_possible() -> None:
+    empty = edits_shape(Bank(bank="b"))["properties"]["edits"]["items"]
+    assert empty["properties"]["op"]["enum"] == ["add"] and "ids" not in empty["properties"]
+    experiences = (
+        Experience(id="e1", text="When a, do b."),
+        Experience(id="e2", text="When c, do d.", status="retired"),
+        Experience(id="e3", text="When e, do f."),
+    )
+    some = edits_shape(Bank(bank="b", experiences=experiences))["properties"]["edits"]["items"]
+    assert set(some["properties"]["op"]["enum"]) == {"add", "revise", "merge", "retire", "keep"}
+    assert some["properties"]["id"]["anyOf"][0]["enum"] == ["e1", "e3"]
+    assert some["properties"]["ids"]["items"]["enum"] == ["e1", "e3"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from practice.advantage.contrast import ALPHA, sentence, visible
 from practice.advantage.recipe import Recipe, find_recipe, render
@@ -26,7 +26,9 @@ __all__ = ["propose"]
 
 TEMPERATURE = 0.7
 """Of the merge: several wordings are wanted."""
-MERGE_TOKENS = 1200
+MERGE_TOKENS = 700
+MOST_EDITS = 8
+"""Edits that one merge may hold: a batch that wants more says the same thing twice."""
 SHOWN_FACTS = 6
 ALIKE = 0.6
 """Token overlap (Jaccard) from which an edit is taken to come from a lesson."""
@@ -182,7 +184,8 @@ async def _from_teacher(
         words=str(settings.memory.max_words),
         angle=ANGLES[attempt % len(ANGLES)],
     )
-    reply = await structured(ask, place, request(text, MERGE_TOKENS, TEMPERATURE), EditsReply)
+    wanted = request(text, MERGE_TOKENS, TEMPERATURE)
+    reply = await structured(ask, place, wanted, EditsReply, shape=edits_shape(bank))
     edits: list[Edit] = []
     for number, item in enumerate(reply.edits):
         if item.op == "keep":
@@ -200,6 +203,29 @@ async def _from_teacher(
             )
         )
     return Proposal(edits=tuple(dict.fromkeys(edits)), label=f"teacher-{attempt + 1}")
+
+
+def edits_shape(bank: Bank) -> dict[str, Any]:
+    """The contract's schema of edits, narrowed to what can be done with ``bank``.
+
+    An empty bank can only be added to, and only ids that exist can be named: a small model under a grammar can
+    then not lose itself in ids that it makes up.
+    """
+    ids = [experience.id for experience in bank.experiences if experience.status != "retired"]
+    fields: dict[str, Any] = {"op": {"type": "string", "enum": ["add"]}, "id": {"type": "null"}}
+    if ids:
+        name = {"type": "string", "enum": ids}
+        fields["op"]["enum"] = ["add", "revise", "retire", "keep", *(["merge"] if len(ids) > 1 else [])]
+        fields["id"] = {"anyOf": [name, {"type": "null"}]}
+        fields["ids"] = {"type": "array", "items": name, "maxItems": len(ids)}
+    fields["text"] = {"type": "string"}
+    item = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {"edits": {"type": "array", "items": item, "maxItems": MOST_EDITS}},
+        "required": ["edits"],
+        "additionalProperties": False,
+    }
 
 
 async def _shorten(ask: Ask, place: CallKey, text: str, settings: Settings) -> str:

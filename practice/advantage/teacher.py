@@ -27,7 +27,7 @@ LONG = 1500
 """Characters: a trajectory beyond this is summarised before it is compared."""
 MOST_TEXT = 4000
 """Characters of one attempt's own text that a prompt holds; the middle of a longer one is left out."""
-TEACHER_TOKENS = 700
+TEACHER_TOKENS = 400
 """``max_tokens`` of a teacher's reply."""
 SHOWN_FACTS = 4
 
