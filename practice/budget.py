@@ -56,10 +56,9 @@ class Budget:
 
     async def reserve(self, cost: Cost) -> None:
         """Set ``cost`` aside, first come first served; raises BudgetExhausted where it can never fit."""
-        self._check_clock()
         if self._exhausted is not None:
             raise BudgetExhausted(self._exhausted)
-        if not self._waiting and self._fits(cost):
+        if not self._waiting and not self._late() and self._fits(cost):
             self._take(cost)
             return
         if self._in_flight == 0 and not self._waiting:
@@ -101,7 +100,7 @@ class Budget:
             cost, granted = self._waiting[0]
             if granted.done():
                 self._waiting.popleft()
-            elif self._fits(cost):
+            elif not self._late() and self._fits(cost):
                 self._waiting.popleft()
                 self._take(cost)
                 granted.set_result(None)
@@ -123,12 +122,13 @@ class Budget:
             self._waiting = deque(item for item in self._waiting if item[1] is not granted)
             self._wake()
 
-    def _check_clock(self) -> None:
-        if self.seconds is not None and self.elapsed >= self.seconds:
-            self._exhausted = f"budget.seconds: {self.seconds:g} s are used up"
+    def _late(self) -> bool:
+        return self.seconds is not None and self.elapsed >= self.seconds
 
     def _stop(self, cost: Cost) -> None:
-        if self.tokens is not None and self.spent.tokens + cost.tokens > self.tokens:
+        if self._late():
+            self._exhausted = f"budget.seconds: {self.seconds:g} s are used up"
+        elif self.tokens is not None and self.spent.tokens + cost.tokens > self.tokens:
             what = f"budget.tokens: {self.spent.tokens:,} of {self.tokens:,} are spent and the next call may take"
             self._exhausted = f"{what} {cost.tokens:,}"
         else:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from practice.budget import Budget, Cost
-from practice.errors import CallFailed, EndpointError
+from practice.errors import CallFailed, EndpointError, LocalModelError
 from practice.model import Model, parse_json, request_tokens_bound
 from practice.types import CallKey, Completion, Message, Phase, Request, Stage, Usage
 
@@ -162,8 +162,10 @@ class Calls:
                     await self.journal.done(key, completion)
                 self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
                 return completion
-            except CallFailed as error:
-                actual = reserved if error.kind in UNANSWERED else Cost()
+            except (CallFailed, EndpointError, LocalModelError) as error:
+                # What was refused, or never reached a server, was not worked for.
+                worked = isinstance(error, CallFailed) and error.kind in UNANSWERED
+                actual = reserved if worked else Cost()
                 if self.journal is not None:
                     await self.journal.unanswered(key, actual)
                 raise

@@ -40,7 +40,7 @@ def final_scores(db: Database, row: RunRow) -> dict[str, tuple[float | None, ...
     rows = db.execute(query, [row.id, f"%@bank:{bank.digest()}"]).fetchall()
     scores: dict[str, dict[int, float | None]] = {}
     for task, id_, data in rows:
-        attempt = int(str(id_).split("@")[0].rsplit("/", 1)[1])
+        attempt = int(str(id_).rsplit("@", 1)[0].rsplit("/", 1)[1])
         scores.setdefault(str(task), {})[attempt] = Scored.model_validate_json(data).rewards[0]
     return {task: tuple(found[attempt] for attempt in sorted(found)) for task, found in scores.items()}
 

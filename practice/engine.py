@@ -15,7 +15,7 @@ from practice.calls import Ask, Calls
 from practice.config import BudgetConfig, ModelSpec
 from practice.document import Document, DocumentStatus
 from practice.endpoints import Endpoints
-from practice.errors import BudgetExhausted, RunError
+from practice.errors import BudgetExhausted, InputError, RunError
 from practice.judge import Reward
 from practice.model import Model
 from practice.progress import Progress
@@ -127,8 +127,11 @@ class Engine:
             note(f"interrupted. The same command goes on with run {run}.")
             self._clock.cancel()
             return await end("interrupted", None)
-        except RunError as error:
-            note(f"stopped: {error}. The same command goes on with run {run}.")
+        except InputError:
+            raise
+        except Exception as error:
+            what = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+            note(f"stopped: {what}. The same command goes on with run {run}.")
             self._clock.cancel()
             return await end("failed", None)
 

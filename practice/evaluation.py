@@ -69,7 +69,7 @@ async def evaluate(
         agent=str(agent), tasks=TasksConfig(practice=str(tasks)), reward=reward, evaluate=settings, rollouts=rollouts
     )
     scorer = load_reward(full, place, loaded)
-    fields = _fields(built, scorer, bank, loaded, settings, seed)
+    fields = {"reward": reward, **_fields(built, scorer, bank, loaded, settings, seed)}
     work = Work(
         agent=built,
         reward=scorer,
@@ -100,7 +100,7 @@ def _fields(
         "seed": seed,
         "memory": bank.digest(),
         "tasks": tasks_digest(tasks),
-        "prompt memory": prompt.hashes()["memory"],
+        **{f"prompt {name}": digest for name, digest in prompt.hashes().items()},
     }
 
 

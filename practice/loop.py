@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from practice import accept, advantage, prompt
@@ -63,7 +63,7 @@ class Practice:
     records: Records
     leaks: LeakIndex
     progress: Progress
-    publish: Callable[[Bank], None]
+    publish: Callable[[Bank], Awaitable[None]]
     """Writes the bank file; called after a decision is committed."""
     bank_key: str
     reserved: int = 0
@@ -98,7 +98,7 @@ async def practise(p: Practice) -> Practised:
             p.history.clear()  # what was done under another bank says little about this one
         bank = step.bank
         if batch.index == len(p.records.steps) - 1:
-            p.publish(bank)
+            await p.publish(bank)
         p.progress.decided(batch.index, step.decision)
     after = before if bank.digest() == p.start.digest() else await measure(p, bank, "after")
     return Practised(bank, before, after)
@@ -223,8 +223,15 @@ def screen(p: Practice, bank: Bank, proposals: Sequence[Proposal]) -> tuple[list
     """Check every edit against bank, leaks and caps; candidates that would make the same bank are one."""
     arms: list[Arm] = []
     refusals: list[Refusal] = []
-    seen = {bank.digest()}
+    seen: set[str] = set()
     memory = p.settings.memory
+
+    def refuse(refusal: Refusal) -> None:
+        edit = refusal.edit
+        said = (edit.op, edit.id, edit.ids, edit.text)
+        if all(said != (r.edit.op, r.edit.id, r.edit.ids, r.edit.text) for r in refusals):
+            refusals.append(refusal)
+
     for proposal in proposals:
         kept: list[Edit] = []
         after, changes = bank, ()
@@ -233,12 +240,14 @@ def screen(p: Practice, bank: Bank, proposals: Sequence[Proposal]) -> tuple[list
                 continue  # no change: nothing to decide
             refusal = check_edit(edit, after, p.leaks, max_words=memory.max_words, cap=memory.max_experiences)
             if refusal is not None:
-                if all((refusal.edit.op, refusal.edit.text) != (r.edit.op, r.edit.text) for r in refusals):
-                    refusals.append(refusal)
+                refuse(refusal)
                 continue
             kept.append(edit)
             after, changes = apply_edits(bank, kept, reserved=p.reserved)
-        if kept and after.digest() not in seen:
+        if after.digest() == bank.digest():
+            for edit in kept:
+                refuse(Refusal(edit=edit, reason="invalid", detail="it changes nothing that the agent reads"))
+        elif after.digest() not in seen:
             seen.add(after.digest())
             arms.append(Arm(proposal.label, tuple(kept), after, changes))
     return arms, refusals
@@ -250,7 +259,7 @@ async def judge_arms(p: Practice, batch: Batch, bank: Bank, arms: Sequence[Arm])
         return Decision(outcome="nothing", reason="nothing was proposed that passed the checks", winner=None)
     if p.settings.accept.policy == "always":
         return Decision(outcome="accept", reason="accept.policy is always: not tested", winner=0)
-    plan = plan_of(p, arms[0].edits, len(arms), bank)
+    plan = plan_of(p, [arm.edits for arm in arms], bank)
     incumbent: Scores = tuple(() for _ in p.validation)
     rows: list[Scores] = [incumbent for _ in arms]
     temperature = p.settings.evaluate.temperature
@@ -274,10 +283,14 @@ async def judge_arms(p: Practice, batch: Batch, bank: Bank, arms: Sequence[Arm])
     return move
 
 
-def plan_of(p: Practice, edits: Sequence[Edit], candidates: int, bank: Bank) -> accept.Plan:
-    """The gate's plan for one proposal."""
-    texts = {experience.id: experience.text for experience in bank.experiences}
-    return p.gate.plan(candidates=candidates, shrink=accept.is_shrink(edits, texts))
+def plan_of(p: Practice, candidates: Sequence[Sequence[Edit]], bank: Bank) -> accept.Plan:
+    """The gate's plan for one proposal: not being worse is enough only where every candidate only shortens.
+
+    What a candidate lesson says is new to the prompt, so only active texts count as already there.
+    """
+    texts = {experience.id: experience.text for experience in bank.active}
+    shrink = all(accept.is_shrink(edits, texts) for edits in candidates)
+    return p.gate.plan(candidates=len(candidates), shrink=shrink)
 
 
 def conclude(bank: Bank, arm: Arm | None, decision: Decision) -> tuple[Bank, list[EditRecord]]:
@@ -318,7 +331,7 @@ def next_gate(p: Practice, step: StepRecord, before: Bank) -> accept.Gate:
     """The gate with what is left of its error budget after a decision."""
     if step.decision.outcome == "nothing" or p.settings.accept.policy == "always":
         return p.gate.skip()
-    plan = plan_of(p, step.candidates[0].edits, len(step.candidates), before)
+    plan = plan_of(p, [candidate.edits for candidate in step.candidates], before)
     return p.gate.after(plan, step.decision)
 
 

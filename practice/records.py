@@ -196,14 +196,17 @@ class Records:
 
     async def _forget_failed(self) -> None:
         decided = len(self.steps)
+        epoch = self.steps[-1].epoch if self.steps else 0
         grouped = {(step, task) for step, task in self.groups if step >= decided}
         settled = {(str(step.epoch), task) for step in self.steps for task in step.tasks}
         failed = [
             rollout.id
             for rollout in self.rollouts.values()
             if rollout.status == "failed"
-            and not (rollout.id.startswith("practice/") and tuple(rollout.id.split("/")[1:3]) in settled)
+            and not (rollout.id.startswith("practice/") and (rollout.id.split("/")[1], rollout.task_id) in settled)
         ]
+        redone = {self.rollouts[id_].task_id for id_ in failed}
+        stale = [id_ for id_ in self.scores if id_.startswith("group/") and int(id_.split("/", 2)[1]) >= decided]
 
         def delete(db: Database) -> None:
             for id_ in failed:
@@ -211,14 +214,23 @@ class Records:
                 db.execute("DELETE FROM scores WHERE run = ? AND id = ?", [self.run, id_])
             for step, task in grouped:
                 db.execute("DELETE FROM groups WHERE run = ? AND step = ? AND task = ?", [self.run, step, task])
+            for id_ in stale:
+                db.execute("DELETE FROM scores WHERE run = ? AND id = ?", [self.run, id_])
+            for task in redone:  # what was said of a group with a failed attempt was said of another group
+                db.execute(
+                    "UPDATE calls SET state = 'forgotten' WHERE run = ? AND task = ? AND state = 'done'"
+                    " AND phase = 'practice' AND epoch >= ? AND stage IN ('judge', 'summary', 'advantage')",
+                    [self.run, task, epoch],
+                )
 
         await self.store.do(delete)
         for id_ in failed:
             del self.rollouts[id_]
             self.scores.pop(id_, None)
         for place in grouped:
-            record = self.groups.pop(place)
-            self.scores.pop(f"group/{place[0]}/{record.task_id}", None)
+            del self.groups[place]
+        for id_ in stale:
+            del self.scores[id_]
 
     async def save_rollout(self, rollout: Rollout, phase: Phase) -> None:
         """Commit an attempt; once it is here it is never run again."""

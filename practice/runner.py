@@ -8,6 +8,7 @@ from pathlib import Path
 
 from practice import config, report
 from practice.accept import Gate
+from practice.bankfile import bank_lock, publish
 from practice.config import Settings, Workspace
 from practice.document import (
     Document,
@@ -25,7 +26,7 @@ from practice.engine import Engine, Options, Work
 from practice.loop import Practice, Practised, planned_steps, practise
 from practice.memory import Bank, LeakIndex
 from practice.records import highest_id
-from practice.session import Inputs, bank_lock, open_run, read_inputs
+from practice.session import Inputs, open_run, read_inputs
 from practice.store import Store, usage_by_stage
 
 
@@ -113,8 +114,9 @@ class _Run:
             gate=Gate(alpha=accept.alpha, steps=steps, trials=accept.trials, max_trials=accept.max_trials),
         )
 
-    def _publish(self, bank: Bank) -> None:
-        config.write_yaml(self.inputs.bank_path, bank.to_yaml())
+    async def _publish(self, bank: Bank) -> None:
+        inputs, note = self.inputs, self.engine.options.note
+        await self.engine.store.do(lambda db: publish(db, inputs.bank_path, inputs.bank_key, bank, note))
 
     async def _end(self, status: DocumentStatus, practised: Practised | None = None) -> Document:
         inputs, engine, records = self.inputs, self.engine, self.engine.records
@@ -147,8 +149,11 @@ class _Run:
             report=inputs.workspace.relative(path),
         )
         await records.update(status, engine.budget.elapsed, document.model_dump(mode="json"))
-        page = await engine.store.do(lambda db: report.render(db, engine.row.id))
-        await asyncio.to_thread(report.write, path, page)
+        try:
+            page = await engine.store.do(lambda db: report.render(db, engine.row.id))
+            await asyncio.to_thread(report.write, path, page)
+        except Exception as error:  # the run is done and kept; `practice report` makes the page again
+            engine.options.note(f"the report could not be written: {type(error).__name__}: {error}")
         return document
 
     async def _note_holdout(self, same: bool) -> None:

@@ -5,34 +5,26 @@ Nothing here calls a model. All that can be wrong with the input is found here, 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from practice import config, prompt
 from practice.agent import Agent
+from practice.bankfile import import_bank, take_up
 from practice.config import ModelSpec, Settings, Workspace
-from practice.errors import InputError, RunError
+from practice.errors import InputError
 from practice.features import UserFeature, load_features
 from practice.judge import Reward, load_reward
-from practice.memory import Bank, hand_edits
 from practice.model import price_of
 from practice.records import (
     RunRow,
-    bank_at,
     create_run,
     find_runs,
-    highest_id,
-    load_bank,
     new_run_id,
-    save_bank,
 )
-from practice.store import Database, Store, dumps, now
+from practice.store import Store, dumps, now
 from practice.task import TaskSet, check_disjoint, load_tasks, near_duplicates, validation_split
 from practice.types import Phase, Task
 
@@ -206,7 +198,7 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened
     if same and not fresh:
         row = same[0]
         if row.status != "done":
-            store.now(lambda db: set_hand_edits_aside(db, inputs.bank_path, inputs.bank_key, row.start_bank, note))
+            store.now(lambda db: take_up(db, inputs.bank_path, inputs.bank_key, row.id, note))
         return Opened(row, finished=row.status == "done", resumed=row.status != "done")
     if not fresh:
         unfinished = [row for row in runs if row.status != "done" and row.name == inputs.settings.name]
@@ -233,42 +225,3 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened
     }
     store.now(lambda db: create_run(db, row, tasks))
     return Opened(row, finished=False, resumed=False)
-
-
-def import_bank(db: Database, path: Path, key: str, note: Note) -> Bank:
-    """The bank file as it stands; what a person changed by hand becomes revisions."""
-    bank = Bank.load(path)
-    known = load_bank(db, key) or Bank(bank=bank.bank)
-    if bank.revision < known.revision and bank == bank_at(db, key, bank.revision):
-        return known  # a kill came between the commit and the file: the database is ahead
-    merged, changes = hand_edits(known, bank, reserved=highest_id(db, key))
-    if changes:
-        note(f"{path.name}: {len(changes)} change(s) made by hand: {'; '.join(changes[:3])}")
-    if changes or known != merged:
-        save_bank(db, key, known, merged, run=None, change="hand" if changes else "")
-    return merged
-
-
-def set_hand_edits_aside(db: Database, path: Path, key: str, start: Bank, note: Note) -> None:
-    """A run that goes on has its own bank: what a person wrote into the file meanwhile is kept beside it."""
-    if not path.exists():
-        return
-    file, known = Bank.load(path), load_bank(db, key) or start
-    if file.experiences in (known.experiences, start.experiences) or file == bank_at(db, key, file.revision):
-        return
-    aside = path.with_name(f"{path.stem}.edited.yaml")
-    shutil.copyfile(path, aside)
-    note(f"{path.name} was changed by hand while its run was under way: kept as {aside.name}; import it afterwards")
-
-
-@contextmanager
-def bank_lock(path: Path) -> Generator[None]:
-    """One run at a time practises on a bank."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock: IO[str]
-    with (path.parent / f".{path.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{path}: another run is practising on this bank") from None
-        yield

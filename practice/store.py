@@ -72,6 +72,9 @@ SCHEMA: tuple[str, ...] = (
         run TEXT NOT NULL, phase TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL,
         PRIMARY KEY (run, phase, id)) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE bank_files (path TEXT PRIMARY KEY, digest TEXT NOT NULL);
+    """,
 )
 """One string a schema version, applied in order; never edited, only appended to."""
 

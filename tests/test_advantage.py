@@ -362,14 +362,15 @@ def test_a_teacher_without_a_situation_leaves_the_general_one() -> None:
         assert found and all(p.edits[0].text.startswith("When you get a task, ") for p in found)
 
 
-def test_identical_proposals_are_one_and_keep_is_no_edit() -> None:
+def test_identical_proposals_are_one_and_keep_is_left_to_the_check() -> None:
     found = propose(
         merging("When a, do b.", "When c, do d."), [lesson("When a, do b.", "r1"), lesson("When c, do d.", "r2")]
     )
     assert [proposal.label for proposal in found] == ["teacher-1"]
     assert [edit.evidence for edit in found[0].edits] == [("r1",), ("r2",)]
     keeping = Teacher(lambda key, text: {"edits": [{"op": "keep", "id": "e1", "text": ""}]})
-    assert propose(keeping, [lesson("When a, do b.")]) == ()
+    [kept] = propose(keeping, [lesson("When a, do b.")])  # the memory's check drops it, or refuses an unknown id
+    assert [(edit.op, edit.id) for edit in kept.edits] == [("keep", "e1")]
 
 
 def test_the_merge_sees_the_bank_with_its_ids_and_may_name_them() -> None:

@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"calls", "endpoints"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "progress"}),
-    frozenset({"rollout", "advantage", "session"}),
+    frozenset({"rollout", "advantage", "bankfile", "session"}),
     frozenset({"accept", "heldout"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),

@@ -52,6 +52,18 @@ async def test_usd_and_seconds_are_ceilings_too() -> None:
         await Budget(seconds=10, seconds_before=10.0).reserve(Cost())
 
 
+async def test_when_time_is_up_what_is_in_flight_is_waited_for() -> None:
+    budget = Budget(seconds=3600)
+    await budget.reserve(Cost(5))
+    budget.seconds_before = 3600.0
+    late = asyncio.create_task(budget.reserve(Cost(5)))
+    await asyncio.sleep(0)
+    assert not late.done()
+    budget.settle(Cost(5), Cost(5))
+    with pytest.raises(BudgetExhausted, match=r"budget\.seconds"):
+        await late
+
+
 async def test_an_unknown_price_stops_a_ceiling_in_usd() -> None:
     with pytest.raises(BudgetExhausted, match="no known price"):
         await Budget(usd=1.0).reserve(Cost(10, None))

@@ -135,6 +135,17 @@ async def test_what_was_sent_and_never_answered_is_charged_in_full(tmp_path: Pat
         assert spent.tokens == 80
 
 
+async def test_what_the_endpoint_refused_is_not_charged(tmp_path: Path) -> None:
+    async with Store(tmp_path / "practice.db") as store:
+        journal, _ = await RunJournal.open(store, "r")
+        budget = Budget(tokens=10_000)
+        refusing = ScriptedModel([EndpointError("the key is refused (401)")])
+        with pytest.raises(EndpointError):
+            await calls(journal=journal, budget=budget).complete(Endpoint(refusing), KEY, ASK)
+        assert budget.spent.tokens == 0
+        assert (await RunJournal.open(store, "r"))[1].tokens == 0
+
+
 async def test_an_answer_without_usage_is_charged_at_its_bound() -> None:
     budget = Budget(tokens=10_000)
     completion = Completion(content="4", usage=Usage(calls=1), usage_known=False)

@@ -167,3 +167,51 @@ def test_help_of_every_command_is_there(capsys: pytest.CaptureFixture[str]) -> N
         assert verb in out
         assert call(capsys, verb, "--help")[0] == 0
     assert call(capsys, "--version")[1].startswith("practice ")
+
+
+def test_what_a_users_check_prints_does_not_mix_with_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FakeServer("lessons") as server:
+        make(tmp_path, server.url)
+        (tmp_path / "tools").mkdir()
+        (tmp_path / "tools/loud.py").write_text("def check(task, rollout):\n    print('checking')\n    return 1.0\n")
+        arguments = ("agents/solver.yaml", "tasks/holdout.jsonl", "--limit", "2", "--json", "--reward")
+        code, out, err = call(capsys, "eval", *arguments, "tools/loud.py:check")
+        assert code == 0 and json.loads(out)["after"]["mean"] == 1.0
+        assert "checking" in err
+        code, out, _ = call(capsys, "eval", *arguments, "number")
+        assert json.loads(out)["after"]["mean"] < 1.0, "another reward is another evaluation"
+
+
+def test_a_users_feature_that_fails_ends_the_run_with_a_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FakeServer("lessons") as server:
+        make(tmp_path, server.url, holdout=(), practice={"features": ["tools/own.py:broken"]})
+        (tmp_path / "tools").mkdir()
+        (tmp_path / "tools/own.py").write_text("def broken(rollout):\n    return 1 / 0\n")
+        code, out, err = call(capsys, "run", "--json")
+        assert code == 1 and json.loads(out)["status"] == "failed"
+        assert "ZeroDivisionError" in err
+
+
+def test_a_bank_that_was_deleted_or_brought_back_is_what_a_fresh_run_begins_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FakeServer("lessons") as server:
+        make(tmp_path, server.url, holdout=(), practice={"epochs": 1}, rollouts={"group_size": 3})
+        assert call(capsys, "run")[0] == 0
+        path = tmp_path / "memory/test.yaml"
+        learnt = path.read_text()
+        assert call(capsys, "memory", "show", "--json")[0] == 0
+        path.unlink()
+        code, _, err = call(capsys, "run", "--fresh", "--set", "accept.alpha=0.0001", "--set", "accept.max_trials=2")
+        assert code == 0 and "made by hand" in err
+        path.write_text(learnt)
+        code, out, err = call(capsys, "run", "--fresh", "--json", "--set", "practice.seed=3")
+        assert code == 0 and "made by hand" in err
+        assert len(json.loads(out)["experiences"]) >= learnt.count("status: active")

@@ -148,6 +148,6 @@ async def test_a_bank_edited_while_its_run_waits_is_kept_aside(tmp_path: Path) -
         path.write_text(text)
         document = await practise(place, note=notes.append)
         assert document.status == "done"
-    assert (place.memory / "test.edited.yaml").read_text() == text
-    assert any("kept as test.edited.yaml" in note for note in notes)
+    assert (place.memory / "aside/test-1.yaml").read_text() == text
+    assert any("kept as aside/test-1.yaml" in note for note in notes)
     assert "Mine." not in path.read_text()

@@ -188,8 +188,6 @@ async def _from_teacher(
     reply = await structured(ask, place, wanted, EditsReply, shape=edits_shape(bank))
     edits: list[Edit] = []
     for number, item in enumerate(reply.edits):
-        if item.op == "keep":
-            continue
         words = " ".join((item.text or "").split())
         if len(words.split()) > settings.memory.max_words and item.op != "retire":
             words = await _shorten(ask, place.model_copy(update={"step": 2 + 2 * number}), words, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import typer
@@ -12,7 +13,7 @@ from typer import exceptions
 
 from practice import __version__
 from practice.cli import agent, compare, evaluate, init, memory, model, report, run, runs, tool
-from practice.cli.common import fail
+from practice.cli.common import fail, only_documents
 from practice.errors import InputError, PracticeError
 
 app = typer.Typer(
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        code = cast(Any, typer.main.get_command(app))(args=arguments, prog_name="practice", standalone_mode=False)
+        with only_documents() if as_json else nullcontext():
+            code = cast(Any, typer.main.get_command(app))(args=arguments, prog_name="practice", standalone_mode=False)
     except PracticeError as error:
         sys.exit(fail(error, as_json=as_json))
     except exceptions.Abort:

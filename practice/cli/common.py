@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from pydantic import BaseModel
@@ -52,11 +53,27 @@ def stdout() -> Console:
     return Console(highlight=False)
 
 
+_documents: TextIO | None = None
+"""Where JSON documents go while everything else that is printed goes to stderr."""
+
+
+@contextmanager
+def only_documents() -> Generator[None]:
+    """With ``--json``: what a user's tool, check or feature prints goes to stderr, so that stdout is one document."""
+    global _documents
+    _documents = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _documents = None
+
+
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    (_documents or sys.stdout).write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def note(text: str) -> None:

@@ -199,9 +199,9 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Take a bank file into this workspace; its changes become revisions."""
+    from practice.bankfile import bank_lock, import_bank
     from practice.config import write_yaml
     from practice.memory import Bank
-    from practice.session import bank_lock, import_bank
     from practice.store import Store
 
     place = workspace(directory)
