@@ -215,8 +215,7 @@ async def decide(p: Practice, batch: Batch, bank: Bank, groups: Sequence[GroupRe
         failures=tuple(failures),
         prompts=prompt.hashes(),
     )
-    await p.records.commit_step(step, p.bank_key, bank)
-    return step
+    return await p.records.commit_step(step, p.bank_key, bank)
 
 
 def screen(p: Practice, bank: Bank, proposals: Sequence[Proposal]) -> tuple[list[Arm], list[Refusal]]:

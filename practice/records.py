@@ -250,23 +250,28 @@ class Records:
         await self.store.do(lambda db: db.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?, ?)", values))
         self.groups[step, record.task_id] = record
 
-    async def commit_step(self, step: StepRecord, bank_path: str, before: Bank) -> None:
-        """The decision, its edits and the bank's revision, in one transaction."""
+    async def commit_step(self, step: StepRecord, bank_path: str, before: Bank) -> StepRecord:
+        """The decision, its edits and the bank's revision, in one transaction; the step as it was written.
 
-        def write(db: Database) -> None:
-            values = (self.run, step.index, step.decision.outcome, step.model_dump_json(), step.bank.model_dump_json())
-            db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", values)
-            for position, record in enumerate(step.edits):
-                target = record.experience or record.edit.id
-                row = (self.run, step.index, position, record.edit.op, target, record.edit.text, record.outcome)
-                db.execute(
-                    "INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*row, record.detail, record.model_dump_json()),
-                )
-            save_bank(db, bank_path, before, step.bank, run=self.run)
+        Where another run has written this bank since, its lessons show as retired and the revision goes on from
+        its: no two banks of a history have one number.
+        """
 
-        await self.store.do(write)
-        self.steps.append(step)
+        def write(db: Database) -> StepRecord:
+            head, written = before, step
+            row = db.execute("SELECT data, run FROM banks WHERE path = ?", [bank_path]).fetchone()
+            if row is not None and row[1] not in (None, self.run):
+                head = Bank.model_validate_json(row[0])
+                if head.experiences != step.bank.experiences:
+                    bank = step.bank.model_copy(update={"revision": head.revision + 1})
+                    written = step.model_copy(update={"bank": bank})
+            _write_step(db, self.run, written)
+            save_bank(db, bank_path, head, written.bank, run=self.run)
+            return written
+
+        written = await self.store.do(write)
+        self.steps.append(written)
+        return written
 
     async def read_holdout(self, digest: str, when: Literal["before", "after"]) -> None:
         """Note that this run has looked at this holdout."""
@@ -298,12 +303,26 @@ def load_bank(db: Database, path: str) -> Bank | None:
     return None if row is None else Bank.model_validate_json(row[0])
 
 
+def _write_step(db: Database, run: str, step: StepRecord) -> None:
+    values = (run, step.index, step.decision.outcome, step.model_dump_json(), step.bank.model_dump_json())
+    db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", values)
+    for position, record in enumerate(step.edits):
+        target = record.experience or record.edit.id
+        row = (run, step.index, position, record.edit.op, target, record.edit.text, record.outcome)
+        db.execute(
+            "INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, record.detail, record.model_dump_json()),
+        )
+
+
 def save_bank(db: Database, path: str, before: Bank, after: Bank, *, run: str | None, change: str = "") -> None:
     """Write ``after`` as the bank at ``path``, and a revision for every experience that differs from ``before``."""
     at = now()
     db.execute("INSERT OR REPLACE INTO banks VALUES (?, ?, ?, ?)", (path, after.model_dump_json(), run, at))
     old = {experience.id: experience for experience in before.experiences}
-    for experience in after.experiences:
+    kept = {experience.id for experience in after.experiences}
+    gone = [e.model_copy(update={"status": "retired"}) for e in before.experiences if e.id not in kept]
+    for experience in (*gone, *after.experiences):
         known = old.get(experience.id)
         if known == experience:
             continue

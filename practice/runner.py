@@ -58,6 +58,7 @@ async def run(
         async with Store(place.db) as store:
             opened = await asyncio.to_thread(open_run, store, inputs, fresh=options.fresh, note=options.note)
             if opened.finished and opened.row.document is not None:
+                options.note(f"run {opened.row.id} is finished: nothing was called; --fresh begins a new one")
                 return Document.model_validate(opened.row.document)
             if opened.resumed:
                 options.note(f"going on with run {opened.row.id}")

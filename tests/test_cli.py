@@ -215,3 +215,52 @@ def test_a_bank_that_was_deleted_or_brought_back_is_what_a_fresh_run_begins_with
         code, out, err = call(capsys, "run", "--fresh", "--json", "--set", "practice.seed=3")
         assert code == 0 and "made by hand" in err
         assert len(json.loads(out)["experiences"]) >= learnt.count("status: active")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "nearest"),
+    [
+        (("ru",), "command line", "run"),
+        (("run", "--frehs"), "command line", "--fresh"),
+        (("eval",), "agent", None),
+        (("eval", "a", "b", "--trials", "many"), "--trials", None),
+        (("memory", "import", "bank.yaml", "--bank", "../out"), "--bank", None),
+        (("agent", "show", "solvr"), "AGENT", "solver"),
+    ],
+)
+def test_a_wrong_command_line_is_one_clear_error(
+    arguments: tuple[str, ...],
+    key: str,
+    nearest: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "http://127.0.0.1:9/v1")
+    (tmp_path / "bank.yaml").write_text("bank: b\nexperiences: [{id: e1, text: Look twice.}]\n")
+    code, out, _ = call(capsys, *arguments, "--json")
+    error = json.loads(out)["error"]
+    assert code == 2 and error["key"].lower() == key.lower()
+    assert nearest is None or error["nearest"] == nearest
+    assert not (tmp_path.parent / "out.yaml").exists()
+
+
+def test_two_runs_on_one_bank_have_one_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FakeServer("lessons") as server:
+        make(tmp_path, server.url, holdout=(), practice={"epochs": 1}, rollouts={"group_size": 3})
+        one = ("run", "--set", "practice.seed=12")
+        assert call(capsys, *one, "--set", "budget.tokens=9000")[0] == 3
+        assert call(capsys, "run")[0] == 0
+        code, _, err = call(capsys, *one)
+        assert code == 0 and "kept as aside/test-1.yaml" in err
+    history = json.loads(call(capsys, "memory", "history", "--json")[1])
+    assert len({(row["revision"], row["run"]) for row in history}) == len({row["revision"] for row in history})
+    shown = json.loads(call(capsys, "memory", "show", "--json")[1])
+    changed = json.loads(
+        call(capsys, "memory", "diff", str(shown["revision"] - 1), str(shown["revision"]), "--json")[1]
+    )
+    assert any(line.startswith("retired") for line in changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -52,6 +53,27 @@ app.add_typer(agent.app, name="agent", help="The agents of this workspace.")
 app.add_typer(tool.app, name="tool", help="The tools of this workspace.")
 
 
+def _usage_error(message: str, arguments: Sequence[str]) -> InputError:
+    """What the command line's parser says, in the form of every other error."""
+    if match := re.match(r"No such command '([^']*)'", message):
+        near = re.search(r"'([^']*)'", message[match.end() :])
+        command = "a command of practice (see practice --help)"
+        return InputError(command, found=repr(match[1]), key="command line", nearest=near[1] if near else None)
+    if match := re.match(r"No such option:? '?(--?[\w-]+)", message):
+        near = re.search(r"(--[\w-]+)", message[match.end() :])
+        return InputError(
+            "an option of this command (see its --help)",
+            found=match[1],
+            key="command line",
+            nearest=near[1] if near else None,
+        )
+    if match := re.match(r"Missing (argument|option) '?([^'.]*)'?", message):
+        return InputError(f"the {match[1]} {match[2]}", found="nothing", key=match[2])
+    if match := re.match(r"Invalid value for '?([^':]*)'?: (.*)", message, re.DOTALL):
+        return InputError(f"another value: {match[2].rstrip('.')}", key=match[1].split(" / ")[0].strip("'\" "))
+    return InputError(message.rstrip("."), found=" ".join(["practice", *arguments]), key="command line")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """The ``practice`` command: one clear error and the contract's exit code for whatever goes wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -66,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except exceptions.TyperException as error:
-        found = " ".join(["practice", *arguments])
-        sys.exit(fail(InputError(error.format_message(), found=found, key="command line"), as_json=as_json))
+        sys.exit(fail(_usage_error(error.format_message(), arguments), as_json=as_json))
     except KeyboardInterrupt:
         sys.exit(4)
     except BrokenPipeError:

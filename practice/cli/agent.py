@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from practice.cli.common import AsJson, WorkspaceDir, print_json, table, workspace
 from practice.errors import InputError, PracticeError, nearest
 
+if TYPE_CHECKING:
+    from practice.config import Workspace
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+def agent_path(place: Workspace, name: str) -> Path:
+    """The file of an agent, by name or by path; what looks like a path is taken as one, so that its error is too."""
+    known = place.agents / f"{name}.yaml"
+    if known.is_file() or place.path(name).is_file() or name.endswith(".yaml"):
+        return known if known.is_file() else place.path(name)
+    names = [path.stem for path in sorted(place.agents.glob("*.yaml"))]
+    raise InputError("an agent", found=repr(name), key="AGENT", nearest=nearest(name, names))
 
 
 @app.command("list")
@@ -58,11 +71,7 @@ def show(
     from practice.prompt import system_prompt
 
     place = workspace(directory)
-    names = [path.stem for path in sorted(place.agents.glob("*.yaml"))]
-    path = next((path for path in (place.agents / f"{name}.yaml", place.path(name)) if path.is_file()), None)
-    if path is None:
-        raise InputError("an agent", found=repr(name), key="NAME", nearest=nearest(name, names))
-    agent = Agent.from_yaml(path, workspace=place)
+    agent = Agent.from_yaml(agent_path(place, name), workspace=place)
     bank = Bank.load(bank_path(place, memory)) if memory else Bank(bank="none")
     prompt = system_prompt(agent.spec.instructions, bank.active)
     if as_json:

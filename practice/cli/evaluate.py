@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from practice.cli.common import AsJson, WorkspaceDir, print_json, workspace
-from practice.errors import InputError
 
 
 def evaluate(
-    agent: Annotated[Path, typer.Argument(help="The agent's YAML file.")],
+    agent: Annotated[str, typer.Argument(help="An agent's name or file.")],
     tasks: Annotated[str, typer.Argument(help="The tasks: a JSONL, CSV or Parquet file, or hf:owner/set[split].")],
     trials: Annotated[int, typer.Option(min=1, help="Attempts a task.")] = 1,
     memory: Annotated[str, typer.Option(help="A bank's file, or none.")] = "none",
@@ -31,22 +29,23 @@ def evaluate(
 ) -> None:
     """How good is an agent on tasks, with or without a memory?"""
     from practice import evaluation
+    from practice.cli.agent import agent_path
     from practice.cli.live import watched
+    from practice.cli.memory import bank_path
     from practice.cli.panel import evaluation_panel
     from practice.config import BudgetConfig, EvaluateConfig, RolloutsConfig, require_reward
     from practice.document import EXIT_CODES
     from practice.engine import Options
 
     place = workspace(directory)
-    if memory != "none" and not place.path(memory).exists():
-        raise InputError("a bank's file or none", found=memory, key="--memory")
+    bank = None if memory == "none" else bank_path(place, memory)
     require_reward(reward, key="--reward")
     options = Options(fresh=fresh, skip_bad=skip_bad)
     work = evaluation.evaluate(
-        agent,
+        agent_path(place, agent),
         tasks,
         workspace=place,
-        memory=None if memory == "none" else memory,
+        memory=bank,
         reward=reward,
         settings=EvaluateConfig(temperature=temperature, trials=trials),
         rollouts=RolloutsConfig(concurrency=concurrency, timeout=timeout),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,7 +112,7 @@ def history(
     directory: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every change of a bank: when, by which run or by hand, and what it said before and after."""
+    """Every change of a bank: when, by which run or by hand, and what it said from then on."""
     from practice import records
 
     place, path, _ = _load(directory, bank)
@@ -208,7 +209,12 @@ def import_(
     incoming = Bank.load(file.resolve())
     if not file.is_file():
         raise InputError("a file", found="none there", file=str(file))
-    target = place.memory / f"{bank or incoming.bank}.yaml"
+    name = bank or incoming.bank
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        where = {"key": "--bank"} if bank else {"key": "bank", "file": str(file)}
+        raise InputError("a bank's name of letters, digits, '.', '_' and '-'", found=repr(name), **where)
+    incoming = incoming.model_copy(update={"bank": name})
+    target = place.memory / f"{name}.yaml"
     notes: list[str] = []
     with bank_lock(target):
         write_yaml(target, incoming.to_yaml())

@@ -71,7 +71,11 @@ def _proposed(document: Document, place: Workspace) -> list[tuple[str, str]]:
         return []
     with open_store(place) as store:
         edits = store.now(lambda db: proposed_edits(db, document.run_id))
-    lines = [(edit.outcome, f"{edit.edit.op}: {edit.edit.text or edit.edit.id}\n  ({edit.detail})") for edit in edits]
+    lines: list[tuple[str, str]] = []
+    for place_, edit in enumerate(edits):
+        said = f"{edit.edit.op}: {edit.edit.text or edit.edit.id}"
+        last = place_ + 1 == len(edits) or edits[place_ + 1].detail != edit.detail
+        lines.append((edit.outcome, f"{said}\n  ({edit.detail})" if last else said))
     more = len(lines) - MOST_EDITS
     return lines[:MOST_EDITS] + ([("", f"and {more} more edits, in the report")] if more > 0 else [])
 
