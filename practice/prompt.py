@@ -25,11 +25,22 @@ def system_prompt(instructions: str, experiences: Sequence[Experience]) -> str:
     Texts are verbatim and without ids. Candidates and retired experiences are left out. Without an active
     experience the instructions come back unchanged, byte for byte.
     """
+    return "\n\n".join(system_messages(instructions, experiences, apart=False))
+
+
+def system_messages(instructions: str, experiences: Sequence[Experience], *, apart: bool) -> tuple[str, ...]:
+    """The system messages: instructions and memory block in one, or the memory block ``apart``, in a second one.
+
+    Apart where a chat template puts the tools behind the first system message: small models hardly heed a lesson
+    that stands before pages of JSON schema, and the block still follows what is fixed and comes before the task.
+    """
     lines = [f"- {experience.text}" for experience in experiences if experience.status == "active"]
     if not lines:
-        return instructions
+        return (instructions,) if instructions else ()
     block = template("memory", experiences="\n".join(lines))
-    return f"{instructions.rstrip()}\n\n{block}" if instructions.strip() else block
+    if not instructions.strip():
+        return (block,)
+    return (instructions, block) if apart else (f"{instructions.rstrip()}\n\n{block}",)
 
 
 def template(name: str, **values: str) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from practice.calls import Ask
     from practice.model import Model
 
+EMBEDDED = "llamacpp/"
 TEMPERATURE = 0.7
 """Where ``run`` is given none: what practice and evaluation use by default, so that what was measured is what runs."""
 
@@ -283,6 +284,10 @@ class Agent:
 
     def _messages(self, input: str, memory: Bank | Sequence[Experience] | None) -> list[dict[str, Any]]:
         experiences = memory.active if isinstance(memory, Bank) else memory or ()
-        system = prompt.system_prompt(self.spec.instructions, experiences)
-        first = [{"role": "system", "content": system}] if system else []
-        return [*first, {"role": "user", "content": input}]
+        texts = prompt.system_messages(self.spec.instructions, experiences, apart=self._template_has_tools)
+        return [*({"role": "system", "content": text} for text in texts), {"role": "user", "content": input}]
+
+    @property
+    def _template_has_tools(self) -> bool:
+        """Whether the chat template puts the tools behind the first system message, as the embedded server's do."""
+        return bool(self.tools) and self.spec.model.name.startswith(EMBEDDED)

@@ -211,8 +211,12 @@ def import_(
         raise InputError("a file", found="none there", file=str(file))
     name = bank or incoming.bank
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        where = {"key": "--bank"} if bank else {"key": "bank", "file": str(file)}
-        raise InputError("a bank's name of letters, digits, '.', '_' and '-'", found=repr(name), **where)
+        raise InputError(
+            "a bank's name of letters, digits, '.', '_' and '-'",
+            found=repr(name),
+            key="--bank" if bank else "bank",
+            file=None if bank else str(file),
+        )
     incoming = incoming.model_copy(update={"bank": name})
     target = place.memory / f"{name}.yaml"
     notes: list[str] = []
