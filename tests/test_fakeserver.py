@@ -155,6 +155,7 @@ def test_paths_keys_and_models() -> None:
             caught.value.close()
 
 
+@pytest.mark.slow
 def test_as_a_process_with_a_log(tmp_path: Path) -> None:
     port_file, log = tmp_path / "port", tmp_path / "calls.jsonl"
     command = [sys.executable, "-m", "tests.fakeserver", "--world", "right", "--log", str(log)]
