@@ -330,14 +330,15 @@ def main() -> None:
         given.world, faults=given.faults, kinds=kinds, latency=given.latency, log=given.log, port=given.port
     )
     with server:
-        print(server.url, flush=True)
+        done = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: done.set())
         if given.port_file:
             part = given.port_file.with_suffix(".part")
             part.write_text(str(server.port))
             part.replace(given.port_file)
-        done = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: done.set())
+        # Last: who reads this line may read the port file, and end us, at once.
+        print(server.url, flush=True)
         done.wait()
 
 

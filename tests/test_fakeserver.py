@@ -155,19 +155,20 @@ def test_paths_keys_and_models() -> None:
             caught.value.close()
 
 
-@pytest.mark.slow
 def test_as_a_process_with_a_log(tmp_path: Path) -> None:
     port_file, log = tmp_path / "port", tmp_path / "calls.jsonl"
     command = [sys.executable, "-m", "tests.fakeserver", "--world", "right", "--log", str(log)]
     with subprocess.Popen(
         [*command, "--port-file", str(port_file)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        assert url == f"http://127.0.0.1:{port_file.read_text()}/v1"
-        server = FakeServer("right", port=int(port_file.read_text()))  # not started: its address alone is used
-        post(server, "s", make_tasks(1)[0].input, seed=5)
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url == f"http://127.0.0.1:{port_file.read_text()}/v1"
+            server = FakeServer("right", port=int(port_file.read_text()))  # not started: its address alone is used
+            post(server, "s", make_tasks(1)[0].input, seed=5)
+        finally:
+            process.terminate()  # leaving the block waits for the process, also where something above failed
         assert process.wait(20) == 0
     with log.open("a") as file:
         file.write('{"n": 1, "cut o')

@@ -7,7 +7,6 @@ LLM-as-a-Judge, arXiv 2411.15594, on prompt sensitivity).
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Annotated, cast
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from practice import prompt
-from practice.calls import Ask, structured
+from practice.calls import Ask, gather, structured
 from practice.config import ModelSpec
 from practice.errors import InputError, boundary
 from practice.judge.show import cut, letters, show
@@ -113,7 +112,7 @@ class Panel:
         self.check(task)
         seen = [index for index, rollout in enumerate(rollouts) if _readable(rollout)]
         jobs = (self._judge(judge, task, rollouts, seen, asks, place) for judge in self.judges)
-        rows = await _together(*jobs)
+        rows = await gather(*jobs)
         scores = [[verdict.score for verdict in row] for row in rows]
         return Ruling(
             verdicts=tuple(verdict for row in rows for verdict in row),
@@ -244,14 +243,3 @@ def _unread(rollout: Rollout, name: str) -> Verdict:
 def _quoted(text: str) -> str:
     """Every line marked, so that an attempt can't end itself and begin another."""
     return "\n".join(f"> {line}" for line in text.splitlines())
-
-
-async def _together(*jobs: object) -> list[list[Verdict]]:
-    tasks = [asyncio.ensure_future(cast("asyncio.Future[list[Verdict]]", job)) for job in jobs]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
