@@ -233,7 +233,7 @@ def numbered(rollout: Rollout) -> str:
 
 
 def request(text: str, max_tokens: int = TEACHER_TOKENS, temperature: float = 0.0) -> Request:
-    """One user message to the teacher: ``max_tokens`` tokens of reply, temperature 0 unless several wordings are wanted."""
+    """One user message to the teacher; temperature 0 unless several wordings are wanted."""
     return Request(messages=(Message(role="user", content=text),), max_tokens=max_tokens, temperature=temperature)
 
 
