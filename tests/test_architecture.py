@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session"}),
-    frozenset({"accept", "heldout"}),
+    frozenset({"accept", "heldout", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "comparison", "runner"}),
@@ -52,7 +52,7 @@ OWNERS: dict[str, set[str]] = {
     "xllamacpp": {"local"},
     "math_verify": {"verifiers"},
     "scipy": {"stats", "accept"},
-    "numpy": {"stats", "accept"},
+    "numpy": {"stats", "accept", "stability"},
     "pydantic": set(LEVEL),  # the language in which values are written
     "pydantic_core": set(LEVEL),
 }
