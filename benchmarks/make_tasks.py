@@ -298,8 +298,8 @@ def main() -> None:
         "validation": draw(PRACTICE, 16, r, seen),
         "holdout": draw(HOLDOUT, 40, r, seen),
         "holdout-long": draw(HOLDOUT, 120, r, seen),
-        "practice-long": draw(PRACTICE, 48, r, seen),
         "validation-long": draw(PRACTICE, 30, r, seen),
+        "practice-long": draw(PRACTICE, 24, r, seen),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, tasks in sets.items():

@@ -196,7 +196,10 @@ def test_a_recipe_in_words_for_any_tool() -> None:
     )
     note = _fact("calculates", "do not calculate yourself", difference=-0.8)
     assert advantage.render(_recipe(*parts[:1], note), instead=True) == (
-        "When you get a task, do not calculate yourself: first reply with only the search call."
+        "When you get a task, do not work it out yourself: first reply with only the search call."
+    )
+    assert advantage.render(_recipe(*parts[1:2], note), instead=True) == (
+        "When you get a task, do not calculate yourself: call search exactly once."
     )
     assert advantage.render(_recipe(*parts[:1], note)) == (
         "When you get a task, first reply with only the search call; do not calculate yourself."
@@ -218,6 +221,38 @@ def test_a_tool_is_named_once() -> None:
         "When you get a task, write nothing beside the call of f, first reply with only the call, "
         "then put the whole calculation in one call."
     )
+
+
+def test_what_always_comes_with_a_part_completes_the_procedure() -> None:
+    """Calling and reporting the result are one column: told once as a fact, twice in the procedure."""
+    groups = [group((CALLED, 1.0), (TALKED, 0.0), (CALLED, 1.0), (TALKED, 0.0), task=str(i)) for i in range(8)]
+    recipe = advantage.find_recipe(groups)
+    assert recipe is not None
+    assert {part.feature for part in recipe.parts} >= {"called:calculator", "reports:calculator"}
+    assert (advantage.render(recipe) or "").endswith("then answer with the result it returns.")
+
+
+def test_a_refinement_that_makes_no_difference_is_left_out() -> None:
+    """Who calls is right, list or no list: lists go with failure only since those write them who do not call."""
+    listed = rollout("- 12 * 3 = 37\nAnswer: 37")
+    ways = [rollout(calls(("12*3", "36"), content=text), "Answer: 36") for text in ("", "One step.", "- one step")]
+    groups = [
+        group((ways[i % 3], 1.0), (listed, 0.0), (ways[(i + 1) % 3], 1.0), (listed, 0.0), task=str(i))
+        for i in range(12)
+    ]
+    facts = {fact.feature for fact in advantage.contrast(groups) if fact.q <= 0.05}
+    recipe = advantage.find_recipe(groups)
+    assert "list" in facts and recipe is not None
+    assert "list" not in {part.feature for part in recipe.parts}
+
+
+def test_an_agent_is_told_how_to_begin() -> None:
+    recipe = _recipe(_fact("called:f", "call f"), _fact("reports:f", "answer with the result f returns"))
+    definite = _fact("only_call:f", "first reply with only the f call")
+    assert advantage.opened(recipe, [definite]).parts[0] == definite
+    for weak in (definite.model_copy(update={"q": 0.2}), definite.model_copy(update={"difference": -0.5})):
+        assert advantage.opened(recipe, [weak]) == recipe
+    assert advantage.opened(recipe, [_fact("only_call:g", "first reply with only the g call")]) == recipe
 
 
 def test_the_weakest_part_goes_where_words_are_few() -> None:
@@ -249,6 +284,22 @@ def test_what_does_not_parse_is_repaired_once_and_then_a_failure() -> None:
     assert [key.step for key, _ in teacher.asked] == [0, 1]
     with pytest.raises(CallFailed):
         learn(Teacher(lambda key, text: "no"), history(1)[0])
+
+
+def test_a_lesson_that_drowns_its_actions_is_made_of_them() -> None:
+    def said(text: str, **parts: object) -> str:
+        reply = {
+            "lessons": [{"when": "a sum comes up", "do": ["Call f.", "answer with its result"], "text": text} | parts]
+        }
+        return learn(Teacher(lambda key, _: reply), history(1)[0])[0].text
+
+    assert said("When x, do y.") == "When x, do y."
+    composed = "When a sum comes up, call f, then answer with its result."
+    assert said("It is important to be careful.") == said("When " + "x " * 40) == composed
+    assert said("", when="Whenever Lists come up:") == "When lists come up, call f, then answer with its result."
+    assert said("It matters.", do=[]) == said("It matters.", when="") == "It matters."
+    long = said("", do=["call f", "answer " + "x " * 30])
+    assert long == "When a sum comes up, call f."
 
 
 def test_ground_truth_false_hides_answer_and_reward() -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from practice.advantage.contrast import behaviour, contrast, sentence, within
 from practice.advantage.merge import propose
 from practice.advantage.numeric import numeric, silver
-from practice.advantage.recipe import Recipe, find_recipe, render
+from practice.advantage.recipe import Recipe, find_recipe, opened, render
 from practice.advantage.teacher import contrast_group, learn, summarise, why_not
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "find_recipe",
     "learn",
     "numeric",
+    "opened",
     "propose",
     "render",
     "sentence",

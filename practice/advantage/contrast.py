@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from practice.advantage.numeric import silver
 from practice.config import Settings
@@ -32,6 +32,8 @@ class Table:
     rollout_id: tuple[str, ...]
     columns: dict[str, tuple[bool, ...]]
     """Behaviour -> shown or not."""
+    twins: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Behaviour -> others that (nearly) always come with it, which are told under its name."""
 
     def strata(self, column: Sequence[bool]) -> list[tuple[list[float], list[float]]]:
         """(rewards with, rewards without) a group."""
@@ -54,7 +56,8 @@ def tabulate(groups: Sequence[Group], specs: Sequence[ToolSpec] = (), user: Sequ
                 reward.append(value)
                 ids.append(rollout.id)
                 rows.append(features(rollout, specs, user))
-    return Table(tuple(stratum), tuple(reward), tuple(ids), _distinct(binarise(rows)))
+    columns, twins = _distinct(binarise(rows))
+    return Table(tuple(stratum), tuple(reward), tuple(ids), columns, twins)
 
 
 def contrast(
@@ -135,13 +138,20 @@ def _fact(table: Table, name: str, difference: float, ci: tuple[float, float], p
     )
 
 
-def _distinct(columns: dict[str, tuple[bool, ...]]) -> dict[str, tuple[bool, ...]]:
-    """Of behaviours that are (nearly) the same or opposite columns, the one with the clearest words."""
+def _distinct(
+    columns: dict[str, tuple[bool, ...]],
+) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[str, ...]]]:
+    """Of behaviours that are (nearly) the same or opposite columns, the one with the clearest words; and its twins."""
     kept: dict[str, tuple[bool, ...]] = {}
+    twins: dict[str, tuple[str, ...]] = {}
     for name in sorted(columns, key=lambda name: (-phrase(name).clarity, name)):
-        if all(abs(_phi(columns[name], other)) <= SAME for other in kept.values()):
+        alike = [(other, _phi(columns[name], column)) for other, column in kept.items()]
+        same = [other for other, phi in alike if phi > SAME]
+        if all(abs(phi) <= SAME for _, phi in alike):
             kept[name] = columns[name]
-    return kept
+        elif same:
+            twins[same[0]] = (*twins.get(same[0], ()), name)
+    return kept, twins
 
 
 def _phi(a: Sequence[bool], b: Sequence[bool]) -> float:

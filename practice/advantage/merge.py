@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from practice.advantage.contrast import ALPHA, sentence, visible
-from practice.advantage.recipe import Recipe, find_recipe, render
+from practice.advantage.recipe import Recipe, find_recipe, opened, render
 from practice.advantage.teacher import Reply, request
 from practice.calls import Ask, gather, structured
 from practice.config import Settings
@@ -90,7 +90,7 @@ async def propose(
     recipe = find_recipe(visible(history, settings), specs, user)
     found: list[Proposal] = []
     if recipe is not None:
-        found += await _from_facts(ask, key, bank, recipe, history, settings, most=max(1, most // 2))
+        found += await _from_facts(ask, key, bank, recipe, facts, history, settings, most=(most + 1) // 2)
     failures: list[CallFailed] = []
 
     async def merge(attempt: int) -> Proposal | None:
@@ -115,11 +115,20 @@ async def propose(
 
 
 async def _from_facts(
-    ask: Ask, key: CallKey, bank: Bank, recipe: Recipe, history: Sequence[Group], settings: Settings, *, most: int
+    ask: Ask,
+    key: CallKey,
+    bank: Bank,
+    recipe: Recipe,
+    facts: Sequence[Fact],
+    history: Sequence[Group],
+    settings: Settings,
+    *,
+    most: int,
 ) -> list[Proposal]:
     """The recipe as one new lesson each: the situation in the program's words and in the teacher's."""
     words = settings.memory.max_words
     known = {_plain(experience.text) for experience in bank.experiences}
+    recipe = opened(recipe, facts)
     texts = [render(recipe, max_words=words)]
     if most > 1:
         when = await _situation(ask, key, recipe, history)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from practice.advantage.contrast import ALPHA, Table, facts_of, tabulate
-from practice.features import MANNER, UserFeature, phrase
+from practice.features import ANSWER, CALLS, MANNER, OPENING, UserFeature, phrase
 from practice.stats import mantel_haenszel, wilson
 from practice.types import Fact, Group, ToolSpec, Value
 
-__all__ = ["Recipe", "find_recipe", "render"]
+__all__ = ["Recipe", "find_recipe", "opened", "render"]
 
 MOST = 4
 """Parts of a recipe: more do not fit in one lesson."""
@@ -49,10 +49,11 @@ def find_recipe(
 ) -> Recipe | None:
     """A greedy search for the conjunction of behaviours that best describes success; None where none is significant.
 
-    Starts at the significant facts and adds, while it gains, the behaviour that lifts the lower Wilson bound of the
-    success rate of those who do all of it. Then each stage of a trajectory that has no part yet gets the strongest
-    fact that is typical of those who succeeded. The whole is tested against the rest, stratified by group, at the
-    familywise ``ALPHA``, corrected for every conjunction looked at.
+    Starts at the significant fact with the highest lower Wilson bound of the success rate, and adds the behaviour
+    that lifts the bound of those who do all of it, as long as it also makes a difference among those who do all the
+    rest. Then each stage of a trajectory (opening, calls, answer) that has no part yet gets what is typical of those
+    who succeeded: a twin of a part (told under its name as a fact), else the strongest fact. The whole is tested
+    against the rest, stratified by group, at the familywise ``ALPHA``, corrected for every conjunction looked at.
     """
     table = tabulate(groups, specs, user)
     # How long a text is goes along with what was done in it; it is no action that one could be told to take.
@@ -66,27 +67,49 @@ def find_recipe(
     while len(chosen) < MOST:
         trials = [(_bound(table, [*chosen, fact], least), fact) for fact in usable if _fits(table, chosen, fact)]
         looked += len(trials)
-        best = max(trials, key=lambda trial: trial[0], default=(-1.0, None))
-        if best[1] is None or best[0] <= bound + 1e-9:
+        gains = [(value, fact) for value, fact in trials if value > bound + 1e-9 and _matters(table, chosen, fact)]
+        if not gains:
             break
-        bound = best[0]
-        chosen.append(best[1])
+        bound, best = max(gains, key=lambda trial: trial[0])
+        chosen.append(best)
     if not chosen:
         return None
-    for fact in usable:
-        free = phrase(fact.feature).slot not in {phrase(part.feature).slot for part in chosen}
-        if len(chosen) < MOST and free and _fits(table, chosen, fact):
-            looked += 1
-            if _typical(table, chosen, fact):
-                chosen.append(fact)
+    for slot in (OPENING, CALLS, ANSWER):  # a manner is no stage: it is told where it matters by itself
+        options = [*_twins(table, chosen), *usable]
+        free = slot not in {phrase(part.feature).slot for part in chosen} and len(chosen) < MOST
+        for fact in options if free else ():
+            if phrase(fact.feature).slot == slot and _fits(table, chosen, fact):
+                looked += 1
+                if _typical(table, chosen, fact):
+                    chosen.append(fact)
+                    break
     return _tested(table, _ordered(chosen), max(looked, len(table.columns)))
+
+
+def opened(recipe: Recipe, facts: Sequence[Fact]) -> Recipe:
+    """The recipe with the most definite opening that the facts support.
+
+    Not "call f" but "first reply with only the f call": told to call a tool, an agent may still begin in another
+    way; told how to begin, it has begun. Taken are openings of the same tool that go with success by themselves; the
+    recipe's counts stay those of its own parts.
+    """
+    parts = list(recipe.parts)
+    for place, part in enumerate(parts):
+        if phrase(part.feature).slot == OPENING and part.difference > 0:
+            tool = _tool(part.feature)
+            other = [fact for kind in ("only_call", "opening") for fact in facts if fact.feature == f"{kind}:{tool}"]
+            definite = [fact for fact in other if fact.q <= ALPHA and fact.difference > 0]
+            if definite:
+                parts[place] = definite[0]
+    return recipe.model_copy(update={"parts": tuple(parts)})
 
 
 def render(recipe: Recipe, *, when: str = "you get a task", instead: bool = False, max_words: int = 32) -> str | None:
     """The recipe as a lesson, "When …, first …, then …": a generic grammar over any tool and any feature.
 
-    ``instead`` puts in front what not to do: the manners to avoid, else what those do who lack the opening. Drops the
-    weakest part until the lesson has at most ``max_words`` words; None where not even one part fits.
+    ``instead`` puts in front what not to do: what those do who lack the opening, else the manners to avoid; other
+    manners are then left out. Drops the weakest part until the lesson has at most ``max_words`` words; None where not
+    even one part fits.
     """
     parts = list(recipe.parts)
     while parts:
@@ -107,9 +130,9 @@ def _sentence(parts: Sequence[Fact], when: str, instead: bool) -> str:
             said.append(_pronoun(part.do, tool) if tool is not None and named else part.do)
     steps = ", ".join(said[:-1]) + f", then {said[-1]}" if len(said) > 1 else "".join(said)
     notes = " and ".join(manner)
-    if instead and not notes:
+    if instead:
         better = [phrase(part.feature).instead for part in parts if part.difference >= 0]
-        notes = next((text for text in better if text), "")
+        notes = next((text for text in better if text), notes)
     if not (notes and steps):
         return f"When {when}, {steps or notes}."
     return f"When {when}, {notes}: {steps}." if instead else f"When {when}, {steps}; {notes}."
@@ -132,7 +155,33 @@ def _words(text: str) -> set[str]:
 
 def _shown(table: Table, fact: Fact) -> list[bool]:
     """Whether each rollout is on the better side of a fact."""
-    return [shown == (fact.difference >= 0) for shown in table.columns[fact.feature]]
+    name = next((kept for kept, twins in table.twins.items() if fact.feature in twins), fact.feature)
+    return [shown == (fact.difference >= 0) for shown in table.columns[name]]
+
+
+def _twins(table: Table, chosen: Sequence[Fact]) -> list[Fact]:
+    """What always comes with a part, as facts of the same counts: the part's other stages, so to speak."""
+    found: list[Fact] = []
+    for part in chosen:
+        for name in table.twins.get(part.feature, ()) if part.difference > 0 else ():
+            words = phrase(name)
+            found.append(part.model_copy(update={"feature": name, "says": words.says, "do": words.do}))
+    return sorted(found, key=lambda fact: -phrase(fact.feature).clarity)
+
+
+def _matters(table: Table, chosen: Sequence[Fact], fact: Fact) -> bool:
+    """Whether a behaviour goes with success among those who do all of ``chosen``: else it is a chance refinement."""
+    if not chosen:
+        return True
+    does, shown = _all(table, chosen), _shown(table, fact)
+    strata: dict[int, tuple[list[float], list[float]]] = {}
+    for group, reward, doing, also in zip(table.stratum, table.reward, does, shown, strict=True):
+        if doing:
+            strata.setdefault(group, ([], []))[0 if also else 1].append(reward)
+    if not any(with_ and without for with_, without in strata.values()):
+        return False
+    association = mantel_haenszel(list(strata.values()))
+    return association.difference > 0 and association.p <= ALPHA
 
 
 def _all(table: Table, facts: Sequence[Fact]) -> list[bool]:

@@ -7,6 +7,7 @@ answer that most of them gave (:func:`~practice.advantage.numeric.silver`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ MOST_TEXT = 4000
 TEACHER_TOKENS = 400
 """``max_tokens`` of a teacher's reply."""
 SHOWN_FACTS = 4
+MOST_ACTIONS = 3
+"""Actions of one lesson."""
 
 
 class Reply(BaseModel):
@@ -39,8 +42,10 @@ class Reply(BaseModel):
 
 
 class LessonText(Reply):
-    """One lesson."""
+    """One lesson: its parts first, so that the sentence follows from them."""
 
+    when: str = ""
+    do: list[str] = Field(default_factory=list[str])
     text: str = ""
 
 
@@ -145,7 +150,7 @@ async def contrast_group(
         count=str(settings.practice.experiences_per_group),
         words=str(settings.memory.max_words),
     )
-    reply = await structured(ask, key, request(text), ContrastReply)
+    reply = await structured(ask, key, request(text), ContrastReply, shape=_shape(ContrastReply, settings))
     evidence = (group.rollouts[better].id, group.rollouts[worse].id)
     return _lessons(reply.lessons, group, evidence, settings)
 
@@ -182,7 +187,7 @@ async def _reflect(ask: Ask, key: CallKey, group: Group, settings: Settings) -> 
         count=str(settings.practice.experiences_per_group),
         words=str(settings.memory.max_words),
     )
-    reply = await structured(ask, key, request(text), ReflectReply)
+    reply = await structured(ask, key, request(text), ReflectReply, shape=_shape(ReflectReply, settings))
     return _lessons(reply.lessons, group, (rollout.id,), settings)
 
 
@@ -240,9 +245,37 @@ def request(text: str, max_tokens: int = TEACHER_TOKENS, temperature: float = 0.
 def _lessons(
     texts: Sequence[LessonText], group: Group, evidence: tuple[str, ...], settings: Settings
 ) -> tuple[Lesson, ...]:
-    flat = dict.fromkeys(" ".join(item.text.split()) for item in texts)
+    flat = dict.fromkeys(worded(item, settings.memory.max_words) for item in texts)
     kept = [text for text in flat if text][: settings.practice.experiences_per_group]
     return tuple(Lesson(task_id=group.task.id, text=text, evidence=evidence, weight=_weight(group)) for text in kept)
+
+
+def worded(item: LessonText, max_words: int) -> str:
+    """The lesson as one sentence: the teacher's where it says when and keeps to the length, else made of its parts.
+
+    Small models put the actions well and then drown them in a long sentence. Where the parts make none that is
+    short enough either, the teacher's stays as it is: the memory's check refuses and logs it.
+    """
+    own = " ".join(item.text.split())
+    when = re.sub(r"^when(ever)?\s+", "", " ".join(item.when.split()), flags=re.IGNORECASE).rstrip(" .,:;")
+    actions = [" ".join(action.split()).rstrip(" .,;") for action in item.do if action.strip()][:MOST_ACTIONS]
+    if own.lower().startswith("when") and len(own.split()) <= max_words:
+        return own
+    while when and actions:
+        steps = ", then ".join(action[0].lower() + action[1:] for action in actions)
+        sentence = f"When {when[0].lower() + when[1:]}, {steps}."
+        if len(sentence.split()) <= max_words:
+            return sentence
+        actions.pop()
+    return own
+
+
+def _shape(reply: type[Reply], settings: Settings) -> dict[str, Any]:
+    """The reply's schema with as many lessons and actions as are wanted: a small model under a grammar then stops."""
+    shape = reply.model_json_schema()
+    shape["properties"]["lessons"]["maxItems"] = settings.practice.experiences_per_group
+    shape["$defs"]["LessonText"]["properties"]["do"]["maxItems"] = MOST_ACTIONS
+    return shape
 
 
 def _weight(group: Group) -> float:
