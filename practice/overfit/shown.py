@@ -1,0 +1,211 @@
+"""What attempts did before and after, counted: does the behaviour show what the memory says? Pure.
+
+The features are those of practice (``practice/features``), and one more: whether an attempt's own words are those of
+a lesson that it was given, which shows a procedure that calls no tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from practice.features import UserFeature, binarise, features, phrase, prose
+from practice.overfit.result import ASPECTS, AspectName, AspectResult, Behaviour, Count, State
+from practice.overfit.said import content, expresses, forbids, names_tool, own_words
+from practice.stats import holm, mantel_haenszel
+from practice.types import Experience, Feature, Rollout, ToolSpec
+
+__all__ = ["ALPHA", "WORDS", "aspects", "behaviour", "columns", "judge"]
+
+ALPHA = 0.05
+"""The familywise error of one aspect: a change is named only where it is more than chance over all looked at."""
+HALF = 0.5
+"""The share of a lesson's own words from which on an attempt speaks of doing what it says."""
+MOSTLY = 0.8
+"""The share of attempts, before and after, from which on a behaviour was there before."""
+WORDS = "words"
+"""The feature of an attempt that says at least half of a lesson's own words."""
+_WORDS_SAYS = "told in its own replies to do what a lesson says"
+
+_TOOL_USE = ("called", "once", "again", "whole", "failed")
+_PROCEDURE = ("opening", "only_call", "chained", "reports")
+_IN_TEXT = ("calculates", "list")
+"""A lesson may ask for these or forbid them: a change either way counts. So it is with features of the user's."""
+_DOWN = frozenset({"failed"})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Attempts as yes/no behaviours; all tuples are aligned, those before first."""
+
+    task: tuple[str, ...]
+    after: tuple[bool, ...]
+    shown: Mapping[str, tuple[bool, ...]]
+
+
+def columns(
+    before: Sequence[Rollout],
+    after: Sequence[Rollout],
+    lessons: Sequence[frozenset[str]],
+    specs: Sequence[ToolSpec] = (),
+    user: Sequence[UserFeature] = (),
+) -> Columns:
+    """Every yes/no behaviour of attempts that were not failed; numbers are split as :func:`binarise` does.
+
+    ``lessons``: the own words of each lesson that tells a procedure.
+    """
+    rollouts = [rollout for rollout in (*before, *after) if rollout.status != "failed"]
+    rows: list[tuple[Feature, ...]] = []
+    for rollout in rollouts:
+        own = [Feature(name=WORDS, value=float(_follows(rollout, lessons)))] if any(lessons) else []
+        rows.append((*features(rollout, specs, user), *own))
+    names = {feature.name for row in rows for feature in row if not feature.name.startswith("n:")}
+    table = [{feature.name: feature.value for feature in row} for row in rows]
+    constant = {
+        name: tuple(row.get(name, 0.0) == 1.0 for row in table)
+        for name in sorted(names)
+        if {row.get(name, 0.0) for row in table} <= {0.0, 1.0}
+    }
+    ids = {rollout.id for rollout in after}
+    return Columns(
+        task=tuple(rollout.task_id for rollout in rollouts),
+        after=tuple(rollout.id in ids for rollout in rollouts),
+        shown={**constant, **binarise(rows)},
+    )
+
+
+def behaviour(table: Columns, name: str) -> Behaviour:
+    """One behaviour before and after, with an exact test that permutes within tasks."""
+    sides: dict[str, tuple[list[float], list[float]]] = {task: ([], []) for task in table.task}
+    for task, after, shown in zip(table.task, table.after, table.shown[name], strict=True):
+        sides[task][0 if after else 1].append(float(shown))
+    strata = [both for both in sides.values() if all(both)]
+    found = mantel_haenszel(strata) if strata else None
+    after, before = ([shown for both in sides.values() for shown in both[place]] for place in (0, 1))
+    return Behaviour(
+        feature=name,
+        says=_WORDS_SAYS if name == WORDS else phrase(name).says,
+        before=Count(shown=int(sum(before)), n=len(before)),
+        after=Count(shown=int(sum(after)), n=len(after)),
+        difference=found.difference if found else None,
+        p=found.p if found else None,
+    )
+
+
+def aspects(
+    memory: Sequence[Experience],
+    before: Sequence[Rollout],
+    after: Sequence[Rollout],
+    known: Collection[str],
+    specs: Sequence[ToolSpec] = (),
+    user: Sequence[UserFeature] = (),
+) -> dict[AspectName, AspectResult]:
+    """The three aspects, in words and in deeds.
+
+    Args:
+        memory: The experiences that the prompt held after.
+        before: Attempts without them.
+        after: Attempts with them, at the same tasks.
+        known: The words of the tasks and the instructions: to say these shows nothing.
+        specs: The agent's tools.
+        user: The user's own features.
+    """
+    calls = {call.name for rollout in (*before, *after) for step in rollout.steps for call in step.tool_calls}
+    tools = sorted({spec.name for spec in specs} | calls)
+    said = {experience.id: expresses(experience.text, tools) for experience in memory}
+    lessons = [own_words(e.text, {*known, *_parts(tools)}) for e in memory if "procedure" in said[e.id]]
+    table = columns(before, after, lessons, specs, user)
+    result: dict[AspectName, AspectResult] = {}
+    for name in ASPECTS:
+        texts = {experience.id: experience.text for experience in memory if name in said[experience.id]}
+        result[name] = judge(name, texts, table, tools)
+    return result
+
+
+def judge(name: AspectName, texts: Mapping[str, str], table: Columns, tools: Sequence[str]) -> AspectResult:
+    """One aspect: ``texts`` are the experiences that express it, ``tools`` the agent's tools."""
+    family = _family(name, texts, table, tools)
+    found = {feature: behaviour(table, feature) for feature in family}
+    q = _adjusted(table, found)
+    changed = tuple(f for f in family if q.get(f, 1.0) <= ALPHA and _as_asked(found[f], family[f]))
+    ordered = sorted(found.values(), key=lambda b: (1.0 if b.p is None else b.p, -abs(b.difference or 0.0)))
+    return AspectResult(
+        state=_state(name, texts, changed, list(found.values()), tools),
+        said=tuple(texts),
+        behaviours=tuple(ordered),
+        changed=changed,
+    )
+
+
+def _state(
+    name: AspectName,
+    texts: Mapping[str, str],
+    changed: Collection[str],
+    found: Sequence[Behaviour],
+    tools: Sequence[str],
+) -> State:
+    if name == "tools" and not tools:
+        return "no_tools"
+    if not texts:
+        return "not_said"
+    if changed:
+        return "found"
+    kind = {"procedure": WORDS, "tools": "called", "checks": "checks"}[name]
+    index = [behaviour for behaviour in found if behaviour.feature.partition(":")[0] == kind]
+    there = index and all(_mostly(b.before) and _mostly(b.after) for b in index)
+    return "there_before" if there else "not_followed"
+
+
+def _family(
+    name: AspectName, texts: Mapping[str, str], table: Columns, tools: Sequence[str]
+) -> dict[str, frozenset[int]]:
+    """The behaviours that could show an aspect, each with the directions (1, -1) that the memory may ask for."""
+    both, up, down = frozenset({1, -1}), frozenset({1}), frozenset({-1})
+    named = [tool for tool in tools if any(names_tool(text, tool) for text in texts.values())] or list(tools)
+    banned = {
+        tool
+        for tool in named
+        if (mentions := [text for text in texts.values() if names_tool(text, tool)])
+        and all(forbids(text, tool) for text in mentions)
+    }
+    family: dict[str, frozenset[int]] = {}
+    if name == "tools":
+        for tool in named:
+            kinds = ("called",) if tool in banned else _TOOL_USE
+            family |= {f"{kind}:{tool}": down if tool in banned or kind in _DOWN else up for kind in kinds}
+    elif name == "checks":
+        family |= {"checks": up, **{f"{kind}:{tool}": up for tool in tools for kind in ("repeated", "again")}}
+    else:
+        family |= {WORDS: up, **dict.fromkeys(_IN_TEXT, both)}
+        family |= {f"{kind}:{tool}": up for tool in named if tool not in banned for kind in _PROCEDURE}
+        kinds = {feature: feature.partition(":")[0] for feature in table.shown}
+        family |= {f: up if kinds[f] == "order" else both for f in table.shown if kinds[f] in ("order", "user")}
+    return {feature: directions for feature, directions in family.items() if feature in table.shown}
+
+
+def _adjusted(table: Columns, found: Mapping[str, Behaviour]) -> dict[str, float]:
+    """Holm's p of every behaviour that varies; columns that are the same, or opposite, are one test."""
+    tests: dict[tuple[bool, ...], list[str]] = {}
+    for feature in found:
+        column = table.shown[feature]
+        if len(set(column)) > 1 and found[feature].p is not None:
+            tests.setdefault(tuple(shown == column[0] for shown in column), []).append(feature)
+    adjusted = holm([found[same[0]].p or 0.0 for same in tests.values()])
+    return {feature: p for same, p in zip(tests.values(), adjusted, strict=True) for feature in same}
+
+
+def _as_asked(found: Behaviour, directions: Collection[int]) -> bool:
+    return found.difference is not None and (1 if found.difference > 0 else -1) in directions
+
+
+def _mostly(count: Count) -> bool:
+    return count.n > 0 and count.shown >= MOSTLY * count.n
+
+
+def _follows(rollout: Rollout, lessons: Sequence[frozenset[str]]) -> bool:
+    said = set(content("\n".join(prose(step) for step in rollout.steps)))
+    return any(words and len(words & said) >= HALF * len(words) for words in lessons)
+
+
+def _parts(tools: Sequence[str]) -> set[str]:
+    return {word for tool in tools for word in content(tool.replace("_", " "))}
