@@ -118,6 +118,6 @@ def _counts(aspect: AspectResult) -> list[str]:
     shown = [b for b in aspect.behaviours if b.feature in aspect.changed] or list(aspect.behaviours[:2])
     return [
         f"  {b.says}: {b.before.shown} of {b.before.n} -> {b.after.shown} of {b.after.n}"
-        + (f"  (p = {b.p:.2g})" if b.p is not None else "")
+        + (f"  (p = {b.p:.2g})" if b.p is not None and b.difference else "")
         for b in shown
     ]

@@ -18,6 +18,7 @@ already. ``not_followed``: it says it, and the behaviour does not show it. ``not
 Link = Literal[
     "expressed",
     "solved_before",
+    "too_few",
     "no_contrast",
     "no_lesson",
     "not_followed",
@@ -25,7 +26,8 @@ Link = Literal[
     "unscored",
     "unfinished",
 ]
-"""Where it ended: at the goal (``expressed``), with nothing to learn, or at the first link that is broken."""
+"""Where it ended: at the goal (``expressed``), with nothing to learn (``solved_before``), with too little to go by
+(``too_few``, ``unscored``, ``unfinished``), or at the first link that is broken."""
 
 
 class Solved(Value):

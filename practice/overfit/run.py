@@ -22,7 +22,7 @@ from practice.errors import InputError
 from practice.heldout import trials
 from practice.loop import Practised, practise
 from practice.memory import Bank
-from practice.overfit.result import Overfit, Solved, TaskResult
+from practice.overfit.result import AspectName, AspectResult, Overfit, Solved, TaskResult
 from practice.overfit.said import content
 from practice.overfit.shown import aspects
 from practice.overfit.verdict import Chain, advice_on, link_of, sentence
@@ -175,21 +175,12 @@ def conclude(inputs: Inputs, document: Document, records: Records, start: Bank) 
     )
     before = _sum([task.before for task in tasks])
     after = _sum([task.after for task in tasks if task.after]) if done else None
-    p = _p([[_rights(records, side.get(task.id, ())) for side in tried] for task in inputs.practice]) if done else None
-    instructions = inputs.agent.spec.instructions
-    found = (
-        aspects(
-            bank.active,
-            *([rollout for of in side.values() for rollout in of] for side in tried),
-            known={word for text in (instructions, *(t.input for t in tasks)) for word in content(text)},
-            specs=inputs.agent.tool_specs,
-            user=inputs.features,
-        )
-        if done
-        else {}
-    )
+    rights = [[_rights(records, side.get(task.id, ())) for side in tried] for task in inputs.practice]
+    p = _p(rights) if done else None
+    floor = _p([([0.0] * len(one), [1.0] * len(two)) for one, two in rights]) if done else None
+    found = _aspects(inputs, bank, tried) if done else {}
     lessons = sum(len(group.lessons) for group in records.groups.values())
-    chain = Chain(document, lessons, before, after, p, found)
+    chain = Chain(document, lessons, before, after, p, floor, found)
     return Overfit(
         **{key: getattr(document, key) for key in _SHARED},
         link=link_of(chain),
@@ -205,11 +196,21 @@ def conclude(inputs: Inputs, document: Document, records: Records, start: Bank) 
     )
 
 
+Attempts = Mapping[str, Sequence[Rollout]]
+"""Task id -> its measured attempts, in order."""
+
+
+def _aspects(inputs: Inputs, bank: Bank, tried: Sequence[Attempts]) -> dict[AspectName, AspectResult]:
+    texts = (inputs.agent.spec.instructions, *(task.input for task in inputs.practice))
+    before, after = ([rollout for of in side.values() for rollout in of] for side in tried)
+    known = {word for text in texts for word in content(text)}
+    return aspects(bank.active, before, after, known, inputs.agent.tool_specs, inputs.features)
+
+
 _SHARED = ("run_id", "status", "agent", "steps", "rollouts", "groups", "edits", "experiences", "usage", "report")
 
 
-def _attempts(records: Records, bank: Bank) -> dict[str, tuple[Rollout, ...]]:
-    """Task id -> the measured attempts under ``bank``, in order."""
+def _attempts(records: Records, bank: Bank) -> Attempts:
     mark = f"@{bank_tag(bank)}"
     found: dict[str, list[Rollout]] = {}
     for id_, rollout in records.rollouts.items():

@@ -26,7 +26,7 @@ _NOUN = re.compile(r"^\s*(?:an?|the|its?|your|their|any|each|every|all|no|one|bo
 _CHECK = re.compile(
     r"\b(?:(?:double|cross|re)[- ]?check\w*|verif(?:y|ies|ied|ying|ication)|confirm(?:s|ed|ing)?|validat(?:e|es|ing)"
     r"|compar(?:e|es|ing)|checking|checks?(?=\s+(?:the|your|its?|their|that|whether|if|each|every|all|both|again|by"
-    r"|against|with|for|this|these|results?|answers?|units?)\b|\s*[.,;:!]|\s*$))\b|\bchecks?(?=\s*$)",
+    r"|against|with|for|this|these|results?|answers?|units?)\b|\s*(?:[.,;:!]|$)))\b",
     re.IGNORECASE,
 )
 _NOT = re.compile(r"\b(?:not|never|avoid|without|stop|n['’]t|no need to)\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
@@ -52,7 +52,7 @@ def expresses(text: str, tools: Collection[str]) -> frozenset[AspectName]:
 
     ``tools``: it names one (or says "tool"). ``checks``: it tells to check, verify, confirm or compare, not to leave
     that. ``procedure``: what to do beyond its situation, in at least two steps, or in one step that is neither a call
-    nor a check.
+    nor a check nor only a form of the answer.
     """
     found: set[AspectName] = set()
     if any(names_tool(text, tool) for tool in tools) or (tools and re.search(r"\btools?\b", text, re.IGNORECASE)):
@@ -60,9 +60,10 @@ def expresses(text: str, tools: Collection[str]) -> frozenset[AspectName]:
     if _checks(text):
         found.add("checks")
     steps = _steps(text)
-    plain = [step for step in steps if not _checks(step) and not any(names_tool(step, tool) for tool in tools)]
+    plain = [step for step in steps if not _CHECK.search(step) and not any(names_tool(step, tool) for tool in tools)]
     words = {word for step in steps for word in content(step)}
-    if len(words) >= STEP_WORDS and (len(steps) > 1 or any(len(content(step)) >= STEP_WORDS for step in plain)):
+    alone = any(len(set(content(step)) - _ANSWERING) >= STEP_WORDS for step in plain)
+    if len(words) >= STEP_WORDS and (len(steps) > 1 or alone):
         found.add("procedure")
     return frozenset(found)
 

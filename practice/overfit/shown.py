@@ -25,7 +25,7 @@ MOSTLY = 0.8
 """The share of attempts, before and after, from which on a behaviour was there before."""
 WORDS = "words"
 """The feature of an attempt that says at least half of a lesson's own words."""
-_WORDS_SAYS = "told in its own replies to do what a lesson says"
+_WORDS_SAYS = "said in its own replies what a lesson says to do"
 
 _TOOL_USE = ("called", "once", "again", "whole", "failed")
 _PROCEDURE = ("opening", "only_call", "chained", "reports")
@@ -54,9 +54,10 @@ def columns(
 
     ``lessons``: the own words of each lesson that tells a procedure.
     """
-    rollouts = [rollout for rollout in (*before, *after) if rollout.status != "failed"]
+    sides = [(rollout, side) for side, of in ((False, before), (True, after)) for rollout in of]
+    tried = [(rollout, side) for rollout, side in sides if rollout.status != "failed"]
     rows: list[tuple[Feature, ...]] = []
-    for rollout in rollouts:
+    for rollout, _ in tried:
         own = [Feature(name=WORDS, value=float(_follows(rollout, lessons)))] if any(lessons) else []
         rows.append((*features(rollout, specs, user), *own))
     names = {feature.name for row in rows for feature in row if not feature.name.startswith("n:")}
@@ -66,10 +67,9 @@ def columns(
         for name in sorted(names)
         if {row.get(name, 0.0) for row in table} <= {0.0, 1.0}
     }
-    ids = {rollout.id for rollout in after}
     return Columns(
-        task=tuple(rollout.task_id for rollout in rollouts),
-        after=tuple(rollout.id in ids for rollout in rollouts),
+        task=tuple(rollout.task_id for rollout, _ in tried),
+        after=tuple(side for _, side in tried),
         shown={**constant, **binarise(rows)},
     )
 

@@ -20,7 +20,7 @@ STATES: Mapping[State, str] = {
     "there_before": "there before",
     "not_followed": "said but not followed",
     "not_said": "not found",
-    "no_tools": "out of the question (no tools)",
+    "no_tools": "does not apply (no tools)",
 }
 
 
@@ -36,6 +36,8 @@ class Chain:
     after: Solved | None
     p: float | None
     """Of the difference in what is solved."""
+    floor: float | None
+    """The least ``p`` that so many attempts can have: none right before, all right after."""
     aspects: Mapping[AspectName, AspectResult]
     """What was said and shown; empty where the run is not done."""
 
@@ -51,9 +53,14 @@ class Chain:
         """Whether chance alone may do as much."""
         return self.p is None or self.p > ALPHA
 
+    @property
+    def few(self) -> bool:
+        """Whether there are too few attempts to tell anything from chance."""
+        return self.floor is None or self.floor > ALPHA
+
 
 def link_of(chain: Chain) -> Link:
-    """The first broken link, or ``expressed``: solved by more than chance, or every attempt right where not before."""
+    """The first broken link; ``expressed`` where more is solved than by chance."""
     document, before, after = chain.document, chain.before, chain.after
     if document.status != "done" or after is None:
         return "unfinished"
@@ -63,8 +70,12 @@ def link_of(chain: Chain) -> Link:
         return "solved_before"
     if not document.experiences:
         return "no_lesson" if document.groups.mixed or chain.lessons else "no_contrast"
-    if chain.rise > 0 and (after.right == after.attempts or not chain.chance):
+    if chain.few:
+        return "too_few"
+    if chain.rise > 0 and not chain.chance:
         return "expressed"
+    if after.right == after.attempts and chain.rise > 0:
+        return "solved_before"  # nearly: what was left to gain is less than chance may do
     states = {aspect.state for aspect in chain.aspects.values()}
     if "found" in states:
         return "not_solved"
@@ -80,13 +91,15 @@ def sentence(chain: Chain) -> str:
     if link == "unscored":
         return f"Nothing to go by: too few attempts have a score; {solved}."
     if link == "solved_before":
-        return f"Nothing to learn: without a memory {_of(chain.before)} attempts are right."
+        return f"Nothing to learn: {_of(chain.before)} attempts are right without a memory."
+    if link == "too_few":
+        return f"Too few attempts to tell anything from chance; {solved}; {found}."
     if link == "no_contrast":
         return f"Broken at the contrast: {_groups(chain.document)}, so there was nothing to draw a lesson from."
     if link == "no_lesson":
         return f"Broken at the teacher: {_no_lesson(chain)}; {solved}."
     if link == "not_followed":
-        return f"Broken at the agent: the memory says it, and the behaviour is unchanged; {solved}; {found}."
+        return f"Broken at the agent: the memory says it, and the behaviour does not change; {solved}; {found}."
     if link == "not_solved":
         return f"Broken at the effect: the memory is followed, and that does not solve the tasks; {solved}; {found}."
     return f"The memory can express it: {solved}; {found}."
@@ -105,6 +118,7 @@ def advice_on(chain: Chain) -> str:
         "no_lesson": "Try a stronger teacher.model; what it proposed, and why it was refused, is in the report.",
         "not_followed": "Try another model for the agent, fewer or plainer lessons, or shorter instructions.",
         "not_solved": "Read the attempts: the lesson may be beside the point, or what it asks for too hard.",
+        "too_few": "Give it more evaluate.trials.",
         "unscored": "Look at the failures in the report: the endpoint, or the reward.",
     }
     unclear = link in ("not_followed", "not_solved") and chain.rise > 0 and chain.chance
@@ -141,7 +155,7 @@ def _groups(document: Document) -> str:
 def _no_lesson(chain: Chain) -> str:
     """Why the memory says nothing that could be followed."""
     document, n = chain.document, len(chain.document.experiences)
-    if any(aspect.said for aspect in chain.aspects.values()):
+    if n and any(aspect.said for aspect in chain.aspects.values()):
         return f"the memory ({n} experience(s)) says only what the agent did before"
     if n:
         return f"the memory ({n} experience(s)) names no step, no tool and no check"
