@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import random
 import signal
 import time
 from dataclasses import replace
@@ -139,6 +140,24 @@ def test_a_count_before_and_after_is_tested_exactly(before: int, after: int) -> 
     assert turned.p == pytest.approx(found.p)
 
 
+def test_a_large_effect_is_told_at_two_tasks_and_eight_trials_and_no_effect_is_not() -> None:
+    """Calls at 0.3 before, and at 0.9 or still at 0.3 after, in 100 simulations each."""
+    draws = random.Random(5)
+
+    def found(share: float) -> int:
+        hits = 0
+        for _ in range(100):
+            sides: list[list[Rollout]] = []
+            for chance in (0.3, share):
+                does = [draws.random() < chance for _ in range(16)]
+                sides.append([attempt(f"t{n % 2}", n, *(CALL if did else ("9",))) for n, did in enumerate(does)])
+            hits += aspects([lesson(USE)], sides[0], sides[1], ())["tools"].state == "found"
+        return hits
+
+    assert found(0.9) >= 85
+    assert found(0.3) <= 5
+
+
 def test_failed_attempts_show_nothing() -> None:
     lost = attempt("t", 9, status="failed")
     found = behaviour(columns([*some(4, 0, does=CALL), lost], some(4, 4, does=CALL), ()), "called:calculator")
@@ -174,6 +193,23 @@ def test_a_forbidden_tool_is_found_where_it_is_called_less() -> None:
     down = aspects(memory, some(8, 7, does=CALL), some(8, 0, does=CALL), ())["tools"]
     assert down.state == "found" and down.changed == ("called:calculator",)
     assert aspects(memory, some(8, 0, does=CALL), some(8, 7, does=CALL), ())["tools"].state == "not_followed"
+
+
+def test_what_was_done_before_is_no_lesson_that_is_not_followed() -> None:
+    """Each aspect, where all attempts before and after do it, or leave it where it is forbidden."""
+    memory = [lesson("When a sum is asked, first call calculator, then answer with its result, then verify it.")]
+    does = (called(content="I verify."), "8")
+    found = aspects(memory, some(8, 8, does=does), some(8, 8, does=does), ())
+    assert {aspect.state for aspect in found.values()} == {"there_before"}
+    memory = [lesson("When the sum is short, do not call calculator.")]
+    found = aspects(memory, some(8, 0, does=CALL), some(8, 0, does=CALL), (), [SPEC])
+    assert found["tools"].state == "there_before"
+
+
+def test_a_call_is_no_sign_of_a_procedure_that_names_no_tool() -> None:
+    memory = [lesson("When a lot is given, drop the leading letter and double what remains."), lesson(USE, "e2")]
+    found = aspects(memory, some(8, 0, does=CALL), some(8, 8, does=CALL), ())
+    assert found["tools"].state == "found" and found["procedure"].state == "not_followed"
 
 
 def test_a_procedure_without_tools_is_seen_by_its_own_words() -> None:

@@ -155,7 +155,7 @@ class _Overfit:
     async def _measure(self, bank: Bank, when: str) -> Sequence[Sequence[float | None]]:
         """The tasks with ``bank`` in the prompt; a bank that is as it was is not measured again."""
         engine, evaluate, tasks = self.engine, self.inputs.settings.evaluate, self.inputs.practice
-        engine.options.progress.enter(f"the tasks {when}", len(tasks) * evaluate.trials)
+        engine.options.progress.enter(f"{when} practice", len(tasks) * evaluate.trials)
         return await trials(engine.roller, bank, tasks, "holdout", evaluate.trials, evaluate.temperature)
 
 

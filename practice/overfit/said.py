@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from practice.overfit.result import AspectName
 
-__all__ = ["content", "expresses", "forbids", "names_tool", "own_words"]
+__all__ = ["content", "expresses", "forbids", "names_tool", "own_words", "speaks_of"]
 
 
 def _set(words: str) -> frozenset[str]:
@@ -55,7 +55,7 @@ def expresses(text: str, tools: Collection[str]) -> frozenset[AspectName]:
     nor a check nor only a form of the answer.
     """
     found: set[AspectName] = set()
-    if any(names_tool(text, tool) for tool in tools) or (tools and re.search(r"\btools?\b", text, re.IGNORECASE)):
+    if speaks_of(text, tools):
         found.add("tools")
     if _checks(text):
         found.add("checks")
@@ -71,6 +71,12 @@ def expresses(text: str, tools: Collection[str]) -> frozenset[AspectName]:
 def names_tool(text: str, tool: str) -> bool:
     """Whether a text names a tool, whatever stands between the parts of its name."""
     return _tool(tool).search(text) is not None
+
+
+def speaks_of(text: str, tools: Collection[str]) -> tuple[str, ...]:
+    """The tools that a text names; all of them where it says "tool" and names none."""
+    named = tuple(tool for tool in tools if names_tool(text, tool))
+    return named or (tuple(tools) if re.search(r"\btools?\b", text, re.IGNORECASE) else ())
 
 
 def forbids(text: str, tool: str) -> bool:

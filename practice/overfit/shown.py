@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from practice.features import UserFeature, binarise, features, phrase, prose
 from practice.overfit.result import ASPECTS, AspectName, AspectResult, Behaviour, Count, State
-from practice.overfit.said import content, expresses, forbids, names_tool, own_words
+from practice.overfit.said import content, expresses, forbids, names_tool, own_words, speaks_of
 from practice.stats import holm, mantel_haenszel
 from practice.types import Experience, Feature, Rollout, ToolSpec
 
@@ -22,7 +22,7 @@ ALPHA = 0.05
 HALF = 0.5
 """The share of a lesson's own words from which on an attempt speaks of doing what it says."""
 MOSTLY = 0.8
-"""The share of attempts, before and after, from which on a behaviour was there before."""
+"""The share of attempts, before and after alike, from which on a behaviour was there before."""
 WORDS = "words"
 """The feature of an attempt that says at least half of a lesson's own words."""
 _WORDS_SAYS = "said in its own replies what a lesson says to do"
@@ -128,59 +128,59 @@ def judge(name: AspectName, texts: Mapping[str, str], table: Columns, tools: Seq
     found = {feature: behaviour(table, feature) for feature in family}
     q = _adjusted(table, found)
     changed = tuple(f for f in family if q.get(f, 1.0) <= ALPHA and _as_asked(found[f], family[f]))
-    ordered = sorted(found.values(), key=lambda b: (1.0 if b.p is None else b.p, -abs(b.difference or 0.0)))
-    return AspectResult(
-        state=_state(name, texts, changed, list(found.values()), tools),
-        said=tuple(texts),
-        behaviours=tuple(ordered),
-        changed=changed,
-    )
-
-
-def _state(
-    name: AspectName,
-    texts: Mapping[str, str],
-    changed: Collection[str],
-    found: Sequence[Behaviour],
-    tools: Sequence[str],
-) -> State:
+    state: State
     if name == "tools" and not tools:
-        return "no_tools"
-    if not texts:
-        return "not_said"
-    if changed:
-        return "found"
-    kind = {"procedure": WORDS, "tools": "called", "checks": "checks"}[name]
-    index = [behaviour for behaviour in found if behaviour.feature.partition(":")[0] == kind]
-    there = index and all(_mostly(b.before) and _mostly(b.after) for b in index)
-    return "there_before" if there else "not_followed"
-
-
-def _family(
-    name: AspectName, texts: Mapping[str, str], table: Columns, tools: Sequence[str]
-) -> dict[str, frozenset[int]]:
-    """The behaviours that could show an aspect, each with the directions (1, -1) that the memory may ask for."""
-    both, up, down = frozenset({1, -1}), frozenset({1}), frozenset({-1})
-    named = [tool for tool in tools if any(names_tool(text, tool) for text in texts.values())] or list(tools)
-    banned = {
-        tool
-        for tool in named
-        if (mentions := [text for text in texts.values() if names_tool(text, tool)])
-        and all(forbids(text, tool) for text in mentions)
-    }
-    family: dict[str, frozenset[int]] = {}
-    if name == "tools":
-        for tool in named:
-            kinds = ("called",) if tool in banned else _TOOL_USE
-            family |= {f"{kind}:{tool}": down if tool in banned or kind in _DOWN else up for kind in kinds}
-    elif name == "checks":
-        family |= {"checks": up, **{f"{kind}:{tool}": up for tool in tools for kind in ("repeated", "again")}}
+        state = "no_tools"
+    elif not texts:
+        state = "not_said"
+    elif changed:
+        state = "found"
     else:
-        family |= {WORDS: up, **dict.fromkeys(_IN_TEXT, both)}
-        family |= {f"{kind}:{tool}": up for tool in named if tool not in banned for kind in _PROCEDURE}
-        kinds = {feature: feature.partition(":")[0] for feature in table.shown}
-        family |= {f: up if kinds[f] == "order" else both for f in table.shown if kinds[f] in ("order", "user")}
+        state = "there_before" if _there(name, found, family) else "not_followed"
+    ordered = sorted(found.values(), key=lambda b: (1.0 if b.p is None else b.p, -abs(b.difference or 0.0)))
+    return AspectResult(state=state, said=tuple(texts), behaviours=tuple(ordered), changed=changed)
+
+
+Directions = frozenset[int]
+"""Which way the memory may ask a behaviour to go: 1 more, -1 less."""
+UP, DOWN, BOTH = frozenset({1}), frozenset({-1}), frozenset({1, -1})
+
+
+def _family(name: AspectName, texts: Mapping[str, str], table: Columns, tools: Sequence[str]) -> dict[str, Directions]:
+    """The behaviours that could show an aspect; of tools, those that its lessons speak of."""
+    meant = {tool for text in texts.values() for tool in speaks_of(text, tools)} if texts else set(tools)
+    banned = {tool for tool in meant if _banned(tool, texts)}
+    family: dict[str, Directions] = {}
+    if name == "tools":
+        for tool in sorted(meant):
+            kinds = ("called",) if tool in banned else _TOOL_USE
+            family |= {f"{kind}:{tool}": DOWN if tool in banned or kind in _DOWN else UP for kind in kinds}
+    elif name == "checks":
+        family |= {"checks": UP, **{f"{kind}:{tool}": UP for tool in tools for kind in ("repeated", "again")}}
+    else:
+        family |= {WORDS: UP, **dict.fromkeys(_IN_TEXT, BOTH)}
+        family |= {f"{kind}:{tool}": UP for tool in sorted(meant - banned) for kind in _PROCEDURE}
+        family |= {f"order:{a}>{b}": UP for a in sorted(meant) for b in sorted(meant)}
+        family |= {feature: BOTH for feature in table.shown if feature.startswith("user:")}
     return {feature: directions for feature, directions in family.items() if feature in table.shown}
+
+
+def _banned(tool: str, texts: Mapping[str, str]) -> bool:
+    mentions = [text for text in texts.values() if names_tool(text, tool)]
+    return bool(mentions) and all(forbids(text, tool) for text in mentions)
+
+
+def _there(name: AspectName, found: Mapping[str, Behaviour], family: Mapping[str, Directions]) -> bool:
+    """Whether what an aspect asks for was done (or left) by most attempts, before and after alike."""
+    index = {"procedure": (WORDS, "opening", "order"), "tools": ("called",), "checks": ("checks", "repeated")}[name]
+    of = [feature for feature in found if feature.partition(":")[0] in index]
+    shown = [all(_mostly(side, family[f]) for side in (found[f].before, found[f].after)) for f in of]
+    return bool(shown) and (all(shown) if name == "tools" else any(shown))
+
+
+def _mostly(count: Count, directions: Directions) -> bool:
+    doing = count.shown if 1 in directions else count.n - count.shown
+    return count.n > 0 and doing >= MOSTLY * count.n
 
 
 def _adjusted(table: Columns, found: Mapping[str, Behaviour]) -> dict[str, float]:
@@ -194,12 +194,8 @@ def _adjusted(table: Columns, found: Mapping[str, Behaviour]) -> dict[str, float
     return {feature: p for same, p in zip(tests.values(), adjusted, strict=True) for feature in same}
 
 
-def _as_asked(found: Behaviour, directions: Collection[int]) -> bool:
+def _as_asked(found: Behaviour, directions: Directions) -> bool:
     return found.difference is not None and (1 if found.difference > 0 else -1) in directions
-
-
-def _mostly(count: Count) -> bool:
-    return count.n > 0 and count.shown >= MOSTLY * count.n
 
 
 def _follows(rollout: Rollout, lessons: Sequence[frozenset[str]]) -> bool:
