@@ -25,7 +25,7 @@ from practice.overfit import Overfit, Solved, overfit
 from practice.overfit.said import content, expresses, forbids, own_words
 from practice.overfit.shown import WORDS, aspects, behaviour, columns
 from practice.overfit.verdict import Chain, advice_on, link_of, sentence
-from practice.task import draw
+from practice.task import draw, validation_split
 from practice.types import Experience, Request, Rollout, Step, Task, ToolCall, ToolResult, ToolSpec
 from tests.fakeserver import Asked, FakeServer, World
 from tests.house import command, make
@@ -498,6 +498,14 @@ async def test_settings_are_those_of_the_run_where_they_make_sense(tmp_path: Pat
         assert other.run_id != found.run_id and other.rollouts.total == 3
 
 
+def test_tasks_are_drawn_by_hash_and_keep_the_files_order() -> None:
+    drawn = draw(TASKS, 5, 3)
+    assert drawn == validation_split(TASKS, 0.3, 3)[1], "5 of 16 tasks, as the gate draws its own"
+    assert set(draw(tuple(reversed(TASKS)), 5, 3)) == set(drawn)
+    assert set(draw(TASKS, 4, 3)) < set(drawn)
+    assert draw(TASKS, 99, 3) == TASKS
+
+
 async def test_more_tasks_in_the_file_do_not_change_it(tmp_path: Path) -> None:
     with FakeServer("right") as server:
         place = make(tmp_path, server.url, tasks=TASKS)
@@ -596,7 +604,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         assert code == 0 and "nothing was called" in err
         plain = " ".join(out.replace("│", " ").split())
         assert document["verdict"] in plain and "called calculator: " in plain
-        assert call(capsys, "runs", "show", "last")[0] == 0 and call(capsys, "report")[0] == 0
+        assert call(capsys, "runs", "show", "last")[0] == 0
+        code, out, _ = call(capsys, "report")
+        assert code == 0 and "practised on 2 tasks on purpose" in Path(out.strip()).read_text()
 
         calls = len(server.calls)
         code, out, err = call(capsys, "overfit", "2", "--json", "--fresh", "--set", "budget.tokens=4000")
