@@ -62,11 +62,12 @@ async def run(
                 return Document.model_validate(opened.row.document)
             if opened.resumed:
                 options.note(f"going on with run {opened.row.id}")
-            async with Engine(store, opened.row, _work(inputs), options) as engine:
-                return await _Run(inputs, engine).go()
+            async with Engine(store, opened.row, work_of(inputs), options) as engine:
+                return await PracticeRun(inputs, engine).go()
 
 
-def _work(inputs: Inputs) -> Work:
+def work_of(inputs: Inputs) -> Work:
+    """What the engine is told of a run's inputs."""
     settings = inputs.settings
     inject = settings.memory.inject
     return Work(
@@ -81,17 +82,19 @@ def _work(inputs: Inputs) -> Work:
     )
 
 
-class _Run:
+class PracticeRun:
     """One process's share of a practice run."""
 
     def __init__(self, inputs: Inputs, engine: Engine) -> None:
         self.inputs, self.engine = inputs, engine
 
     async def go(self) -> Document:
-        practice = await self._practice()
-        return await self.engine.finish(lambda: practise(practice), self._end)
+        """Practise; whatever stops it, the document of what was done."""
+        practice = await self.practice()
+        return await self.engine.finish(lambda: practise(practice), self.end)
 
-    async def _practice(self) -> Practice:
+    async def practice(self) -> Practice:
+        """What the algorithm works on."""
         inputs, engine, settings = self.inputs, self.engine, self.inputs.settings
         tasks = (*inputs.practice, *inputs.validation, *inputs.holdout)
         steps = planned_steps(settings, len(inputs.practice))
@@ -119,7 +122,8 @@ class _Run:
         inputs, note = self.inputs, self.engine.options.note
         await self.engine.store.do(lambda db: publish(db, inputs.bank_path, inputs.bank_key, bank, note))
 
-    async def _end(self, status: DocumentStatus, practised: Practised | None = None) -> Document:
+    async def end(self, status: DocumentStatus, practised: Practised | None = None) -> Document:
+        """Keep the run's status, its document and its report."""
         inputs, engine, records = self.inputs, self.engine, self.engine.records
         steps = records.steps
         bank = practised.bank if practised else (steps[-1].bank if steps else engine.row.start_bank)

@@ -17,6 +17,7 @@ from practice.config import ModelSpec, Settings, Workspace
 from practice.errors import InputError
 from practice.features import UserFeature, load_features
 from practice.judge import Reward, load_reward
+from practice.memory import Bank
 from practice.model import price_of
 from practice.records import (
     RunRow,
@@ -191,8 +192,8 @@ class Opened:
     resumed: bool
 
 
-def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened:
-    """Find the run of this fingerprint, or begin a new one from the bank file as it stands."""
+def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note, start: Bank | None = None) -> Opened:
+    """Find the run of this fingerprint, or begin a new one from ``start``, else from the bank file as it stands."""
     runs = store.now(find_runs)
     same = [row for row in runs if row.fingerprint == inputs.fingerprint]
     if same and not fresh:
@@ -205,7 +206,7 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note) -> Opened
         if unfinished:
             change = config.describe_change(unfinished[0].fields, inputs.fields)
             note(f"a new run, because {change}; unfinished: {unfinished[0].id}")
-    bank = store.now(lambda db: import_bank(db, inputs.bank_path, inputs.bank_key, note))
+    bank = start or store.now(lambda db: import_bank(db, inputs.bank_path, inputs.bank_key, note))
     row = RunRow(
         id=new_run_id(),
         name=inputs.settings.name,

@@ -33,6 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "comparison", "runner"}),
+    frozenset({"overfit"}),
     frozenset({"cli"}),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

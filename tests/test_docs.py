@@ -83,8 +83,9 @@ one JSON document on stdout, all else on stderr, also for an error. Exit codes a
 the keys of `--set` in [settings](settings.md). `practice --version` prints the version, `--help` (`-h`) after any
 command what is on this page.
 
-A run is named by its id, by the beginning of its id, or as `last`. `practice run` and `practice eval` keep all that
-they paid for: after a stop the same command goes on, and a finished one prints its result again without a call.
+A run is named by its id, by the beginning of its id, or as `last`. `practice run`, `practice overfit` and
+`practice eval` keep all that they paid for: after a stop the same command goes on, and a finished one prints its
+result again without a call.
 `--fresh` begins anew each time, so leave it out to go on with what it began.
 
 This page is made from the commands (`tests/test_docs.py`).

@@ -388,6 +388,15 @@ OTHERS: tuple[WrongInput, ...] = (
         file="tasks/holdut.jsonl",
         nearest="tasks/holdout.jsonl",
     ),
+    WrongInput(
+        "overfit-tasks",
+        "more tasks than there are, given to overfit",
+        {},
+        ("overfit", "7"),
+        file="tasks/practice.jsonl",
+        key="N",
+        says="from 1 to 6",
+    ),
 )
 
 CASES: tuple[WrongInput, ...] = (*SETTINGS, *TASKS, *OTHERS)

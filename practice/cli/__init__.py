@@ -13,7 +13,7 @@ import typer
 from typer import exceptions
 
 from practice import __version__
-from practice.cli import agent, compare, evaluate, init, memory, model, report, run, runs, tool
+from practice.cli import agent, compare, evaluate, init, memory, model, overfit, report, run, runs, tool
 from practice.cli.common import fail, only_documents
 from practice.errors import InputError, PracticeError
 
@@ -43,6 +43,7 @@ def root(
 
 app.command("init")(init.init)
 app.command("run")(run.run)
+app.command("overfit")(overfit.overfit)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

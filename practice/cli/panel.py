@@ -9,7 +9,7 @@ from practice.cli.common import stdout
 
 if TYPE_CHECKING:
     from practice.config import Workspace
-    from practice.document import Document
+    from practice.document import Document, UsageReport
     from practice.types import Estimate
 
 MOST_EDITS = 12
@@ -103,14 +103,13 @@ def _lines(document: Document) -> list[tuple[str, str]]:
             f" {edits.indecisive} indecisive, refused {refused.invalid} invalid, {refused.leak} leaks,"
             f" {refused.duplicate} duplicates",
         ),
-        ("cost", cost_line(document)),
+        ("cost", cost_line(document.usage)),
     ]
     return lines
 
 
-def cost_line(document: Document) -> str:
+def cost_line(usage: UsageReport) -> str:
     """Calls, tokens, money, time."""
-    usage = document.usage
     money = "price unknown" if usage.usd is None else f"{usage.usd:.4f} usd"
     tokens = f"{usage.input_tokens:,} tokens in ({usage.cached_tokens:,} cached), {usage.output_tokens:,} out"
     return f"{usage.calls:,} calls, {tokens}, {money}, {timedelta(seconds=round(usage.seconds))}"
@@ -131,7 +130,7 @@ def evaluation_panel(document: Document) -> None:
         ("score", figure(document.after)),
         ("memory", f"{document.memory} ({len(document.experiences)} active experiences)"),
         ("rollouts", f"{rollouts.done} done, {rollouts.limit} at a limit, {rollouts.failed} failed"),
-        ("cost", cost_line(document)),
+        ("cost", cost_line(document.usage)),
     ]
     for name, text in rows:
         grid.add_row(name, Text(text))

@@ -79,12 +79,17 @@ def _dry_run(settings: Settings, place: Workspace, *, skip_bad: bool, as_json: b
         "memory": inputs.bank_key,
         "notes": list(inputs.notes),
     }
+    print_plan(plan, title="What this run would do", as_json=as_json)
+
+
+def print_plan(plan: Mapping[str, object], *, title: str, as_json: bool) -> None:
+    """What ``--dry-run`` says: one JSON document, or a table."""
     if as_json:
         print_json(plan)
         return
     from practice.cli.common import table
 
-    table(["what", "how much"], [(key, value) for key, value in _flat(plan)], title="What this run would do")
+    table(["what", "how much"], _flat(plan), title=title)
 
 
 def _flat(value: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:

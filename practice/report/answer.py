@@ -34,6 +34,8 @@ def answer(
     if row.status != "done" or row.document is None:
         return _unfinished(row, len(steps), planned)
     document = Document.model_validate(row.document)
+    if row.fields.get("kind") == "overfit":
+        return _overfit(document)
     if document.tasks.holdout == 0 or document.before is None:
         return _no_holdout(steps)
     before, after, delta = document.before, document.after, document.delta
@@ -83,6 +85,15 @@ def _unfinished(row: RunRow, done: int, planned: int | None) -> Answer:
     return Answer(
         headline="Not done yet",
         sentence=f"{_STOPPED[row.status]}{far} {how} where it stopped: everything paid for is kept.{sealed}",
+    )
+
+
+def _overfit(document: Document) -> Answer:
+    n = words.count(document.tasks.practice, "task")
+    return Answer(
+        headline="On purpose",
+        sentence=f"This run practised on {n} on purpose, to see whether the memory can express what they need. How "
+        "good the agent is on others it can't say. The same `practice overfit` command prints the verdict again.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from practice.task.load import BadLine, TaskSet, load_tasks
 from practice.task.record import FIELDS, task_id
-from practice.task.split import NearDuplicate, check_disjoint, near_duplicates, validation_split
+from practice.task.split import NearDuplicate, check_disjoint, draw, near_duplicates, validation_split
 
 __all__ = [
     "FIELDS",
@@ -12,6 +12,7 @@ __all__ = [
     "NearDuplicate",
     "TaskSet",
     "check_disjoint",
+    "draw",
     "load_tasks",
     "near_duplicates",
     "task_id",

@@ -15,7 +15,7 @@ from practice.errors import InputError
 from practice.task.load import TaskSet
 from practice.types import Task
 
-__all__ = ["NearDuplicate", "check_disjoint", "near_duplicates", "validation_split"]
+__all__ = ["NearDuplicate", "check_disjoint", "draw", "near_duplicates", "validation_split"]
 
 
 def validation_split(tasks: Sequence[Task], fraction: float, seed: int) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
@@ -32,12 +32,18 @@ def validation_split(tasks: Sequence[Task], fraction: float, seed: int) -> tuple
             found=str(len(tasks)),
             key="tasks.practice",
         )
-    chosen = {task.id for task in sorted(tasks, key=lambda task: _draw(seed, task.id))[:count]}
-    practice = tuple(task for task in tasks if task.id not in chosen)
-    return practice, tuple(task for task in tasks if task.id in chosen)
+    validation = draw(tasks, count, seed)
+    chosen = {task.id for task in validation}
+    return tuple(task for task in tasks if task.id not in chosen), validation
 
 
-def _draw(seed: int, id: str) -> tuple[str, str]:
+def draw(tasks: Sequence[Task], count: int, seed: int) -> tuple[Task, ...]:
+    """The ``count`` tasks of smallest sha256(seed, id), in the file's order; all of them where there are fewer."""
+    chosen = {task.id for task in sorted(tasks, key=lambda task: _place(seed, task.id))[:count]}
+    return tuple(task for task in tasks if task.id in chosen)
+
+
+def _place(seed: int, id: str) -> tuple[str, str]:
     return hashlib.sha256(json.dumps([seed, id], ensure_ascii=False).encode()).hexdigest(), id
 
 
