@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from practice.heldout import Scores, difference, estimate, metric_name
+from practice.judged import Judged, preference, preferred
 from practice.memory import Bank
 from practice.records import Records, StepRecord
 from practice.types import Delta, Estimate, Stage, Usage, Value
@@ -103,6 +104,8 @@ class Document(Value):
     usage: UsageReport
     memory: str
     report: str | None
+    judged: Judged | None = None
+    """Who judged the holdout and how, where judges alone score; before, after and delta are then preferences."""
 
 
 class Outcome(Value):
@@ -113,10 +116,16 @@ class Outcome(Value):
     delta: Delta | None = None
 
 
-def outcome(before: Scores, after: Scores, n: int, *, same_bank: bool) -> Outcome:
-    """Estimates before and after and their paired difference; all None without a holdout."""
+def outcome(before: Scores, after: Scores, n: int, *, same_bank: bool, judged: bool = False) -> Outcome:
+    """Estimates before and after and their paired difference; all None without a holdout.
+
+    ``judged``: ``after`` holds the outcomes of pairs, so the estimates are shares preferred.
+    """
     if not before:
         return Outcome()
+    if judged:
+        one, two, net = preference(after, preferred(n), same_bank=same_bank)
+        return Outcome(before=one, after=two, delta=net)
     metric = metric_name(n)
     return Outcome(
         before=estimate(before, metric),

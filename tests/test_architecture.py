@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session"}),
-    frozenset({"accept", "heldout", "stability"}),
+    frozenset({"accept", "heldout", "duels", "judged", "labels", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "comparison", "runner"}),

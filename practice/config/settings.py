@@ -39,7 +39,7 @@ __all__ = [
 #: The rewards that have a name; any other is a function of the user's, ``path.py:function``.
 REWARDS = ("exact", "number", "math", "code", "rubric", "judge")
 #: The wordings of a judge's prompt that have a name; any other is a text file, ``path.md``.
-WORDINGS = ("default", "strict", "evidence")
+WORDINGS = ("default", "strict", "evidence", "referee")
 
 _FUNCTION = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -132,7 +132,7 @@ class Evaluator(Closed):
         default=None, description="Part of its calls' seeds: sets apart judges that are alike otherwise."
     )
     prompt: str = Field(
-        default="default", description="Its wording: `default`, `strict`, `evidence` or a file `path.md`."
+        default="default", description="Its wording: `default`, `strict`, `evidence`, `referee` or a file `path.md`."
     )
     rubric: Text | None = Field(
         default=None, description="What it looks for, in words; null: the task's rubric, if any."
@@ -155,6 +155,10 @@ class JudgeConfig(Closed):
         description="The judges, each a mapping of the keys under `judge.panel.<i>`.",
     )
     gate: bool = Field(default=True, description="Whether only pairs on whose order the panel agrees count.")
+    holdout: Evaluator = Field(
+        default=Evaluator(prompt="referee"),
+        description="The judge that is kept out of practice and alone judges the holdout, where judges alone decide.",
+    )
 
     @model_validator(mode="after")
     def _check_names(self) -> JudgeConfig:
@@ -164,6 +168,9 @@ class JudgeConfig(Closed):
         for name in names:
             if names.count(name) > 1:
                 raise wrong("judges of different names", found=f"{name!r} twice", key="panel")
+        if _who(self.holdout) in [_who(judge) for judge in self.panel]:
+            expected = "a judge that is not in judge.panel: another prompt, model or rubric"
+            raise wrong(expected, found=f"the prompt {self.holdout.prompt!r} that the panel has too", key="holdout")
         return self
 
     def evaluators(self) -> tuple[Evaluator, ...]:
@@ -179,6 +186,16 @@ class JudgeConfig(Closed):
                 taken.add(name)
             named.append(judge.model_copy(update={"name": name}))
         return tuple(named)
+
+    def sealed(self) -> Evaluator:
+        """The holdout's judge with its name: the given one, else its prompt's."""
+        name = self.holdout.name or self.holdout.prompt.rsplit("/", 1)[-1].removesuffix(".md")
+        return self.holdout.model_copy(update={"name": name})
+
+
+def _who(judge: Evaluator) -> tuple[str, ModelSpec | None, str | None]:
+    """What makes judges different readers; temperature and seed do not."""
+    return judge.prompt, judge.model, judge.rubric
 
 
 class Retrieve(Closed):

@@ -106,12 +106,21 @@ class Panel:
                 raise InputError("an answer", found=found, key=f"task {task.id}: answer")
 
     async def score(
-        self, task: Task, rollouts: Sequence[Rollout], asks: Callable[[ModelSpec | None], Ask], place: CallKey
+        self,
+        task: Task,
+        rollouts: Sequence[Rollout],
+        asks: Callable[[ModelSpec | None], Ask],
+        place: CallKey,
+        *,
+        as_given: bool = False,
     ) -> Ruling:
-        """Judge a group. All judges are asked at the same time; one that fails leaves its verdicts unscored."""
+        """Judge a group. All judges are asked at the same time; one that fails leaves its verdicts unscored.
+
+        ``as_given``: attempts are shown in this order, not in one drawn from the call's seed.
+        """
         self.check(task)
         seen = [index for index, rollout in enumerate(rollouts) if _readable(rollout)]
-        jobs = (self._judge(judge, task, rollouts, seen, asks, place) for judge in self.judges)
+        jobs = (self._judge(judge, task, rollouts, seen, asks, place, as_given) for judge in self.judges)
         rows = await gather(*jobs)
         scores = [[verdict.score for verdict in row] for row in rows]
         return Ruling(
@@ -128,13 +137,15 @@ class Panel:
         seen: Sequence[int],
         asks: Callable[[ModelSpec | None], Ask],
         place: CallKey,
+        as_given: bool,
     ) -> list[Verdict]:
         verdicts = [_unread(rollout, judge.name) for rollout in rollouts]
         if not seen:
             return verdicts
         key = judge.key(place)
         order = list(seen)
-        random.Random(key.seed(self.seed)).shuffle(order)
+        if not as_given:
+            random.Random(key.seed(self.seed)).shuffle(order)
         labels = letters(len(order))
         texts = [show(rollouts[index]) for index in order]
         request = self._request(judge, task, list(zip(labels, texts, strict=True)))

@@ -10,11 +10,11 @@ from typing import Protocol, runtime_checkable
 from practice import prompt
 from practice.calls import Ask
 from practice.config import REWARDS, ModelSpec, Settings, Workspace
-from practice.config.settings import WORDINGS
+from practice.config.settings import WORDINGS, Evaluator
 from practice.errors import InputError, boundary, nearest
 from practice.judge.panel import Judge, Pairs, Panel, Ruling
 from practice.tool import load_function
-from practice.types import CallKey, Failure, Rollout, Task, Verdict
+from practice.types import CallKey, Failure, Phase, Rollout, Task, Verdict
 from practice.verifiers import Exact, FunctionVerifier, Math, NumberVerifier, settled
 from practice.verifiers.base import unscored
 
@@ -57,12 +57,19 @@ class Reward:
     """The stages of tasks whose ``verifier`` names another reward, by that name."""
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     """Hashes of what the user wrote for it: functions, wordings."""
+    sealed: Mapping[str, Panel] = field(default_factory=dict[str, Panel])
+    """Who judges the holdout alone, by the name of the panel that it stands beside."""
 
     @property
     def judged(self) -> bool:
         """Whether it can be had without ground truth: from judges alone who are shown no answers."""
         every = (*self.stages, *(stage for stages in self.by_task.values() for stage in stages))
         return all(isinstance(stage, Panel) and not stage.sees_answer for stage in every)
+
+    def jury(self, task: Task, phase: Phase) -> tuple[Panel, ...]:
+        """Who compares attempts at ``task``: the panel, or on the holdout the judge that was kept out of practice."""
+        panels = [stage for stage in self._of(task) if isinstance(stage, Panel)]
+        return tuple(self.sealed.get(panel.name, panel) if phase == "holdout" else panel for panel in panels)
 
     def fingerprint(self) -> dict[str, str]:
         """What, beside the settings, makes this reward another one."""
@@ -159,7 +166,7 @@ def load_reward(settings: Settings, workspace: Workspace, tasks: Sequence[Task] 
     stages = tuple(loader.stage(name, "reward") for name in names)
     own = {task.verifier: task.id for task in reversed(tasks) if task.verifier is not None}
     by_task = {name: (loader.stage(name, f"task {id}: verifier"),) for name, id in own.items()}
-    reward = Reward(stages, by_task, loader.sources)
+    reward = Reward(stages, by_task, loader.sources, loader.sealed)
     reward.check(tasks)
     return reward
 
@@ -170,6 +177,7 @@ class _Loader:
     def __init__(self, settings: Settings, workspace: Workspace) -> None:
         self.settings, self.workspace = settings, workspace
         self.sources: dict[str, str] = {}
+        self.sealed: dict[str, Panel] = {}
         self._stages: dict[str, Stage] = {}
 
     def stage(self, name: str, key: str) -> Stage:
@@ -201,19 +209,22 @@ class _Loader:
         )
 
     def _panel(self, name: str) -> Panel:
-        judges = [
-            Judge(
-                name=evaluator.name or evaluator.prompt,
-                wording=self._wording(evaluator.prompt, f"judge.panel.{index}.prompt"),
-                model=evaluator.model,
-                temperature=evaluator.temperature,
-                seed=evaluator.seed,
-                rubric=evaluator.rubric,
-            )
-            for index, evaluator in enumerate(self.settings.judge.evaluators())
-        ]
+        config = self.settings.judge
+        judges = [self._judge(one, f"judge.panel.{index}") for index, one in enumerate(config.evaluators())]
         seed = self.settings.practice.seed
-        return Panel(judges, gate=self.settings.judge.gate, rubric=name == "rubric", seed=seed, name=name)
+        sealed = [self._judge(config.sealed(), "judge.holdout")]
+        self.sealed[name] = Panel(sealed, gate=False, rubric=name == "rubric", seed=seed, name=name)
+        return Panel(judges, gate=config.gate, rubric=name == "rubric", seed=seed, name=name)
+
+    def _judge(self, evaluator: Evaluator, key: str) -> Judge:
+        return Judge(
+            name=evaluator.name or evaluator.prompt,
+            wording=self._wording(evaluator.prompt, f"{key}.prompt"),
+            model=evaluator.model,
+            temperature=evaluator.temperature,
+            seed=evaluator.seed,
+            rubric=evaluator.rubric,
+        )
 
     def _wording(self, name: str, key: str) -> str:
         if name in WORDINGS:

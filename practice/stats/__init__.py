@@ -9,17 +9,20 @@ built so that *all right* and *all wrong* have a width, and the p-values of perm
     paired        before/after on the same tasks: Tango, McNemar, t over tasks, sign flips
     strata        Mantel-Haenszel over groups; Holm, Benjamini-Hochberg
     permutation   exact permutation distributions by convolution
-    compare       two tables on the same tasks, as a look of the gate sees them
+    compare       two tables on the same tasks, or pairs that judges compared, as a look of the gate sees them
+    length        how a preference depends on the ratio of lengths
     sequential    what a test with several looks can find; non-inferiority variance
 """
 
 from __future__ import annotations
 
-from practice.stats.compare import Comparison, compare
+from practice.stats.compare import Comparison, Preference, compare, compare_pairs
+from practice.stats.length import NEAR, LengthFit, length_fit
 from practice.stats.means import (
     Bounds,
     Floats,
     Scores,
+    as_table,
     estimate,
     missing_bounds,
     missing_share,
@@ -28,24 +31,30 @@ from practice.stats.means import (
     task_means,
     wilson,
 )
-from practice.stats.paired import delta_bounds, mcnemar_exact, paired_delta, sign_flip, tango
+from practice.stats.paired import delta_bounds, mcnemar_exact, paired_delta, preference_delta, sign_flip, tango
 from practice.stats.permutation import Stratum, permutation_tails, stratified_tails, table_tails
 from practice.stats.sequential import crossing_probability, predictive_power, restricted_variance
 from practice.stats.strata import Association, benjamini_hochberg, holm, mantel_haenszel
 
 __all__ = [
+    "NEAR",
     "Association",
     "Bounds",
     "Comparison",
     "Floats",
+    "LengthFit",
+    "Preference",
     "Scores",
     "Stratum",
+    "as_table",
     "benjamini_hochberg",
     "compare",
+    "compare_pairs",
     "crossing_probability",
     "delta_bounds",
     "estimate",
     "holm",
+    "length_fit",
     "mantel_haenszel",
     "mcnemar_exact",
     "missing_bounds",
@@ -55,6 +64,7 @@ __all__ = [
     "pass_hat_k",
     "permutation_tails",
     "predictive_power",
+    "preference_delta",
     "restricted_variance",
     "sign_flip",
     "stratified_tails",
