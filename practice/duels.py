@@ -223,7 +223,7 @@ def _repeated(text: str, other: str) -> str:
     own, seam = text.split(), f"\n\n{REPEATED}\n"
     if len(own) >= len(other.split()) and len(text) >= len(other):
         return text
-    missing, room = len(other.split()) - len(own) - len(seam.split()), len(other) - len(text) - len(seam)
+    missing, room = len(other.split()) - len(own) - len(seam.split()), len(other) - len(text) - len(seam) + 1
     again: list[str] = []
     while missing > 0 or room > 0:
         again.append(own[len(again) % len(own)])

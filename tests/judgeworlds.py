@@ -1,4 +1,4 @@
-"""Worlds for judged rewards: judges that love length, judges that look at worth, and rollouts of any length."""
+"""A world for judged rewards: judges that love length, answers of any length, a lesson that makes them longer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.fakeserver import Asked
-from tests.worlds import heading, lessons
+from tests.worlds import heading
 
 LONGER = "Write long, detailed answers that take their time."
 """The lesson that only makes answers longer."""
@@ -16,11 +16,11 @@ _FILLER = "and so it goes on with a further remark that adds nothing to it"
 def attempts(asked: Asked) -> dict[str, str]:
     """Letter -> text of every attempt that a judge is shown."""
     letters = [name for name in (asked.schema or {}).get("properties", {}) if len(name) == 1]
-    spots = {letter: match.end() for letter in letters if (match := heading(letter, asked.text))}
-    ends = sorted([*spots.values(), len(asked.text)])
+    found = {letter: match for letter in letters if (match := heading(letter, asked.text))}
+    ends = [*(match.start() for match in found.values()), len(asked.text)]
     return {
-        letter: asked.text[spot : next(end for end in [*ends, len(asked.text)] if end > spot or end == len(asked.text))]
-        for letter, spot in spots.items()
+        letter: asked.text[match.end() : min(end for end in ends if end >= match.end())].strip()
+        for letter, match in found.items()
     }
 
 
@@ -36,11 +36,6 @@ def wordy(asked: Asked) -> str:
         return json.dumps({"edits": edits})
     times = 1 + int(3 * asked.chance()) + (3 if LONGER in asked.system else 0)
     return " ".join(["It is a lot of goods.", *[_FILLER] * times])
-
-
-def honest(asked: Asked) -> str:
-    """The world ``lessons``, where good attempts are longer too, and judges that look for the method alone."""
-    return lessons(asked)
 
 
 def _mark(score: int) -> dict[str, Any]:
