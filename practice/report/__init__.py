@@ -65,14 +65,14 @@ def _fill(page: Page, limits: Limits) -> str:
     drawn = {
         "answer": plots.before_after(answer.before, answer.after, answer.delta, single=answer.unchanged),
         "curve": plots.learning_curve(page.steps),
-        "tasks": plots.task_matrix(answer.tasks[: limits.squares], single=answer.unchanged),
+        "tasks": plots.task_matrix(answer.tasks[: limits.squares], single=answer.unchanged, judged=bool(answer.judged)),
         "cost": plots.cost_bars(page.costs),
     }
     return _template().render(
         page=page,
         plots=drawn,
         limits=limits,
-        names=plots.change_names(answer.tasks, single=answer.unchanged),
+        names=plots.change_names(answer.tasks, single=answer.unchanged, judged=bool(answer.judged)),
         shown_steps=_ends(page.steps, limits.steps),
         total=sum((line.usage for line in page.costs), Usage()),
     )
