@@ -88,6 +88,7 @@ def order(seen: Seen) -> list[str]:
 ZERO = "reward='tools/own.py:zero'"
 JUDGE = ("reward=judge", "tasks.holdout=null")
 ONE = (*JUDGE, "judge.panel=[{prompt: default}]")
+HELD = ("reward=judge", "accept=always")
 TWICE = ("practice.batch_size=3", "practice.epochs=2", "accept=always")
 OTHER = "{name: openai/other, api_base: 'URL'}"
 
@@ -156,6 +157,38 @@ CASES: dict[str, Case] = {
         (*JUDGE, "judge.gate=false"),
         lambda s: s.sql("SELECT count(*) FROM scores WHERE data LIKE '%counted\":null%'"),
     ),
+    "judge.holdout.name": Case(
+        HELD,
+        (*HELD, "judge.holdout.name=bob"),
+        lambda s: s.document.judged and s.document.judged.by,
+        ("referee",),
+        ("bob",),
+    ),
+    "judge.holdout.model": Case(
+        HELD,
+        (*HELD, f"judge.holdout.model={OTHER}"),
+        lambda s: {body["model"] for body in s.bodies("judge", "holdout")},
+        {"fake"},
+        {"other"},
+    ),
+    "judge.holdout.temperature": Case(
+        HELD, (*HELD, "judge.holdout.temperature=0.5"), temperatures("judge", "holdout"), {0.0}, {0.5}
+    ),
+    "judge.holdout.seed": Case(
+        HELD, (*HELD, "judge.holdout.seed=3"), lambda s: sorted(b["seed"] for b in s.bodies("judge", "holdout"))
+    ),
+    "judge.holdout.prompt": Case(
+        HELD,
+        (*HELD, "judge.panel=[{prompt: strict}]", "judge.holdout.prompt=evidence"),
+        lambda s: {body["messages"][0]["content"] for body in s.bodies("judge", "holdout")},
+    ),
+    "judge.holdout.rubric": Case(
+        HELD,
+        (*HELD, "judge.holdout.rubric=Says how."),
+        lambda s: {"Says how." in str(body["messages"]) for body in s.bodies("judge", "holdout")},
+        {False},
+        {True},
+    ),
     "memory.bank": Case(
         (), ("memory.bank=memory/x.yaml",), lambda s: s.document.memory, "memory/test.yaml", "memory/x.yaml"
     ),
@@ -203,7 +236,7 @@ ELSEWHERE = {
 }
 #: Sections, and the keys of a model's mapping, which are the same wherever a model is named (test_model.py).
 NO_LEAVES = re.compile(
-    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|memory|accept|budget|.*\.model\..+"
+    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|judge\.holdout|memory|accept|budget|.*\.model\..+"
 )
 
 

@@ -49,7 +49,7 @@ def settings_markdown() -> str:
         if section is not None:
             parts += [f"## {name}\n", f"{info.description}\n", _table(section, f"{name}.")]
         if name == "judge":
-            parts += ["Each judge of the panel:\n", _table(Evaluator, "judge.panel.<i>.")]
+            parts += ["Each judge of the panel, and the holdout's:\n", _table(Evaluator, "judge.panel.<i>.")]
     parts += [
         "## Models\n",
         "A model (`teacher.model`, `judge.panel.<i>.model`, an agent's `model`) is a bare name, or a mapping. A key "
