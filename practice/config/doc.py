@@ -9,8 +9,9 @@ from typing import Any, Literal, Union, cast, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from practice.config.panel import Evaluator
 from practice.config.schema import ModelSpec, Price
-from practice.config.settings import Evaluator, Settings
+from practice.config.settings import Settings
 
 __all__ = ["json_schemas", "settings_markdown"]
 
