@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from practice import prompt
 from practice.calls import Ask
 from practice.config import REWARDS, ModelSpec, Settings, Workspace
-from practice.config.settings import WORDINGS
 from practice.errors import InputError, boundary, nearest
-from practice.judge.panel import Judge, Pairs, Panel, Ruling
+from practice.judge.gate import Pairs
+from practice.judge.judges import judges_of
+from practice.judge.panel import Panel, Ruling
 from practice.tool import load_function
 from practice.types import CallKey, Failure, Rollout, Task, Verdict
 from practice.verifiers import Exact, FunctionVerifier, Math, NumberVerifier, settled
@@ -201,29 +200,7 @@ class _Loader:
         )
 
     def _panel(self, name: str) -> Panel:
-        judges = [
-            Judge(
-                name=evaluator.name or evaluator.prompt,
-                wording=self._wording(evaluator.prompt, f"judge.panel.{index}.prompt"),
-                model=evaluator.model,
-                temperature=evaluator.temperature,
-                seed=evaluator.seed,
-                rubric=evaluator.rubric,
-            )
-            for index, evaluator in enumerate(self.settings.judge.evaluators())
-        ]
+        judges, sources = judges_of(self.settings.judge.evaluators(), self.workspace, "judge.panel")
+        self.sources.update(sources)
         seed = self.settings.practice.seed
         return Panel(judges, gate=self.settings.judge.gate, rubric=name == "rubric", seed=seed, name=name)
-
-    def _wording(self, name: str, key: str) -> str:
-        if name in WORDINGS:
-            return prompt.source(f"judge_{name}")
-        path = self.workspace.path(name)
-        if not path.is_file():
-            raise InputError("an existing file", found=name, key=key)
-        text = path.read_text(encoding="utf-8").strip()
-        unknown = [found for found in prompt.keys(text) if found != "answer"]
-        if unknown:
-            raise InputError("no key but {{answer}}", found=f"{{{{{unknown[0]}}}}}", file=name, key=key)
-        self.sources[name] = hashlib.sha256(text.encode()).hexdigest()
-        return text
