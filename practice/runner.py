@@ -18,6 +18,7 @@ from practice.document import (
     edit_counts,
     experience_lines,
     group_counts,
+    judge_figures,
     outcome,
     rollout_counts,
     usage_report,
@@ -146,6 +147,7 @@ class _Run:
             after=found.after,
             delta=found.delta,
             usage=usage_report(usage, engine.budget.elapsed),
+            judges=judge_figures(records),
             memory=inputs.bank_key,
             report=inputs.workspace.relative(path),
         )

@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "local", "sandbox", "store", "fakes"}),
     frozenset({"calls", "endpoints"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
-    frozenset({"records", "progress"}),
+    frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session"}),
     frozenset({"accept", "heldout", "stability"}),
     frozenset({"loop", "document", "report"}),

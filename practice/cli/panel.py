@@ -10,6 +10,7 @@ from practice.cli.common import stdout
 if TYPE_CHECKING:
     from practice.config import Workspace
     from practice.document import Document
+    from practice.judge import JudgeErrors
     from practice.types import Estimate
 
 MOST_EDITS = 12
@@ -103,9 +104,20 @@ def _lines(document: Document) -> list[tuple[str, str]]:
             f" {edits.indecisive} indecisive, refused {refused.invalid} invalid, {refused.leak} leaks,"
             f" {refused.duplicate} duplicates",
         ),
-        ("cost", cost_line(document)),
     ]
-    return lines
+    if document.judges is not None:
+        lines.append(("judges", judges_line(document.judges)))
+    return [*lines, ("cost", cost_line(document))]
+
+
+def judges_line(errors: JudgeErrors) -> str:
+    """How often the panel erred where a verifier could tell."""
+    open_ = errors.pairs - errors.pairs_right - errors.pairs_wrong
+    return (
+        f"against verifiers, on {errors.groups} groups: of {errors.pairs} pairs that differ {errors.pairs_right} counted"
+        f" right, {errors.pairs_wrong} wrong, {open_} left open; {errors.alike_taught} of {errors.alike} groups that are"
+        f" all alike would have taught, {errors.mixed_taught} of {errors.mixed} mixed ones"
+    )
 
 
 def cost_line(document: Document) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from practice.judge.judges import Judge
 from practice.types import Group, Value
 
-__all__ = ["FIRST", "RESERVE", "Agreement", "Pairs", "agreed", "agreement", "open_pairs", "seats"]
+__all__ = ["FIRST", "RESERVE", "Agreement", "Pairs", "Support", "agreed", "agreement", "open_pairs", "seats", "support"]
 
 FIRST = 3
 """Judges of a gated panel that are asked about every group."""
@@ -117,4 +117,40 @@ def agreement(group: Group) -> Agreement | None:
         evaluators=tuple(dict.fromkeys(verdict.evaluator for verdict in group.verdicts)),
         pairs=sum(a > b for a in scored for b in scored),
         counted=len(group.counted),
+    )
+
+
+class Support(Value):
+    """What judges said of the groups that an experience was drawn from: kept with the edit that made it."""
+
+    evaluators: tuple[str, ...]
+    """The grid: every evaluator that was asked about one of them."""
+    groups: int
+    """Groups that the evidence comes from."""
+    pairs: int
+    counted: int
+    """Pairs of these groups whose mean scores differ, and how many of them the gate counts."""
+    abstained: int
+    practised: int
+    """Of all judged groups that were practised under the same bank (``practised``), those that abstained."""
+
+    @property
+    def agreement(self) -> float:
+        """The share of the pairs that counts; 1 where there was none."""
+        return self.counted / self.pairs if self.pairs else 1.0
+
+
+def support(evidence: Sequence[str], groups: Sequence[Group]) -> Support | None:
+    """How far judges agreed on ``evidence``, rollout ids of ``groups``; None where no gate was at work."""
+    ids = set(evidence)
+    of = [found for group in groups if ids & {r.id for r in group.rollouts} and (found := agreement(group))]
+    if not of:
+        return None
+    return Support(
+        evaluators=tuple(dict.fromkeys(name for found in of for name in found.evaluators)),
+        groups=len(of),
+        pairs=sum(found.pairs for found in of),
+        counted=sum(found.counted for found in of),
+        abstained=sum(group.kind == "abstained" for group in groups),
+        practised=sum(group.counted is not None for group in groups),
     )

@@ -63,6 +63,13 @@ class Reward:
         every = (*self.stages, *(stage for stages in self.by_task.values() for stage in stages))
         return all(isinstance(stage, Panel) and not stage.sees_answer for stage in every)
 
+    def auditor(self, task: Task) -> Panel | None:
+        """The panel whose errors this task's verifier can tell: that of the run, where the task itself is verified."""
+        panel = next((stage for stage in self.stages if isinstance(stage, Panel)), None)
+        own = self.by_task.get(task.verifier or "", ())
+        verified = bool(own) and not any(isinstance(stage, Panel) for stage in own)
+        return panel if verified else None
+
     def fingerprint(self) -> dict[str, str]:
         """What, beside the settings, makes this reward another one."""
         return dict(self.sources)
