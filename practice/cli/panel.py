@@ -114,9 +114,10 @@ def judges_line(errors: JudgeErrors) -> str:
     """How often the panel erred where a verifier could tell."""
     open_ = errors.pairs - errors.pairs_right - errors.pairs_wrong
     return (
-        f"against verifiers, on {errors.groups} groups: of {errors.pairs} pairs that differ {errors.pairs_right} counted"
-        f" right, {errors.pairs_wrong} wrong, {open_} left open; {errors.alike_taught} of {errors.alike} groups that are"
-        f" all alike would have taught, {errors.mixed_taught} of {errors.mixed} mixed ones"
+        f"against verifiers, on {errors.groups} groups: of {errors.pairs} pairs that differ"
+        f" {errors.pairs_right} counted right, {errors.pairs_wrong} wrong, {open_} left open; would have taught:"
+        f" {errors.alike_taught} of {errors.alike} groups that are all alike, {errors.mixed_taught} of {errors.mixed}"
+        f" that are mixed"
     )
 
 
