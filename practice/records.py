@@ -20,7 +20,7 @@ from practice.history import bank_history as bank_history
 from practice.history import highest_id as highest_id
 from practice.history import load_bank as load_bank
 from practice.history import save_bank as save_bank
-from practice.judge import Agreement, Support
+from practice.judge import Agreement, Bout, Support
 from practice.memory import Bank
 from practice.store import Database, Store, dumps, now
 from practice.types import (
@@ -48,6 +48,8 @@ class Scored(Value):
     verdicts: tuple[Verdict, ...]
     rewards: tuple[float | None, ...]
     counted: tuple[tuple[int, int], ...] | None = None
+    bouts: tuple[Bout, ...] = ()
+    """Pairs as they met, where one judge compared them."""
 
 
 class GroupRecord(Value):

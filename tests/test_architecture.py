@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"accept", "heldout", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
-    frozenset({"evaluation", "comparison", "runner"}),
+    frozenset({"evaluation", "judging", "comparison", "runner"}),
     frozenset({"cli"}),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

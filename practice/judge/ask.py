@@ -23,7 +23,7 @@ from practice.errors import boundary
 from practice.judge.judges import Judge
 from practice.judge.rubric import Rubric
 from practice.judge.show import cut, letters, show
-from practice.types import CallKey, Failure, Message, Request, Rollout, Task, Verdict
+from practice.types import CallKey, Failure, Message, Request, Rollout, Task, Value, Verdict
 
 __all__ = ["Ballot", "Bout", "Sheet", "Word", "ask_judge", "mid_ranks", "scores_of"]
 
@@ -35,8 +35,7 @@ LEAST_CHARS = 600
 Reply = TypeVar("Reply", bound=BaseModel)
 
 
-@dataclass(frozen=True)
-class Bout:
+class Bout(Value):
     """Two attempts of a group as they met, by their places in it."""
 
     first: int
@@ -289,9 +288,9 @@ async def _meet(sheet: Sheet, first: int, second: int) -> tuple[Bout, str, Failu
     request = sheet.request([("A", first), ("B", second)], "pairs", 350)
     answer, failure = await sheet.call(request, Better, f"pair-{first}-{second}")
     if answer is None:
-        return Bout(first, second, None), "", failure
+        return Bout(first=first, second=second, winner=None), "", failure
     winner: Literal["first", "second", "tie"] = {"A": "first", "B": "second"}.get(answer.better, "tie")  # pyright: ignore
-    return Bout(first, second, winner), answer.reason, None
+    return Bout(first=first, second=second, winner=winner), answer.reason, None
 
 
 def _shares(bouts: Sequence[Bout], seen: Sequence[int], beaten: int) -> dict[int, float | None]:
