@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from practice.heldout import Scores, difference, estimate, metric_name
+from practice.judge import Case, JudgeErrors, judge_errors
 from practice.judged import Judged, preference, preferred
 from practice.memory import Bank
 from practice.records import Records, StepRecord
@@ -102,6 +103,8 @@ class Document(Value):
     after: Estimate | None
     delta: Delta | None
     usage: UsageReport
+    judges: JudgeErrors | None = None
+    """The panel against verifiers, where some of the tasks have one and judges decide the others."""
     memory: str
     report: str | None
     judged: Judged | None = None
@@ -153,6 +156,16 @@ def group_counts(records: Records) -> GroupCounts:
         abstained=kinds["abstained"],
         unscored=kinds["unscored"],
     )
+
+
+def judge_figures(records: Records) -> JudgeErrors | None:
+    """How often the panel erred on the groups that a verifier scored as well."""
+    cases: list[Case] = []
+    for id_, scored in sorted(records.scores.items()):
+        truth = records.scores.get(f"group/{id_.removeprefix('audit/')}")
+        if id_.startswith("audit/") and truth is not None:
+            cases.append(Case(truth.rewards, scored.verdicts, scored.counted, scored.rewards))
+    return judge_errors(cases)
 
 
 def edit_counts(steps: Sequence[StepRecord]) -> EditCounts:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from practice import stats
 from practice.calls import gather
 from practice.heldout import Scores
-from practice.judge import Panel
+from practice.judge.gate import seats
 from practice.judge.show import show
 from practice.memory import Bank
 from practice.records import Scored
@@ -110,7 +111,7 @@ class _Duel:
         return scores[id_].rewards[1]
 
     async def _ask(self, task: Task, attempt: int, pair: tuple[Rollout, Rollout], even: bool) -> Scored:
-        """Every judge in both orders, at the same time."""
+        """Every judge in both orders, at the same time; one that does not see both at once is asked once."""
         reward, asks = self.roller.reward, self.roller.asks
         tags = "~".join(bank_tag(bank) for bank in self.banks) + (_EVEN if even else "")
         panels = reward.jury(task, self.phase)
@@ -122,21 +123,22 @@ class _Duel:
         # Which order has which seed is a coin of the run's: else a seed would always favour one side.
         coin = place(0, 0).seed(self.roller.calls.seed) & 1
         orders = (pair, pair[::-1]) if coin else (pair[::-1], pair)
-        jobs = [
-            panel.score(task, order, asks, place(stage, number), as_given=True)
+        asked = [
+            (panel, replace(judge, rollout_order="given"), order, place(stage, number))
             for stage, panel in enumerate(panels)
-            for number, order in enumerate(orders, start=1)
+            for judge in (seats(panel.judges)[0] if panel.gate else panel.judges)
+            for number, order in enumerate(orders if judge.mode == "group" else orders[:1], start=1)
         ]
-        rulings = await gather(*jobs)
+        ballots = await gather(*(panel.ballot(judge, task, order, asks, at) for panel, judge, order, at in asked))
         verdicts: list[Verdict] = []
-        votes: list[int | None] = []
-        for stage, panel in enumerate(panels):
-            first, second = rulings[2 * stage : 2 * stage + 2]
-            votes += _votes(panel, pair, first.verdicts, second.verdicts)
-            swapped = (v.model_copy(update={"evaluator": v.evaluator + SWAPPED}) for v in second.verdicts)
-            verdicts += [*first.verdicts, *swapped]
-        known = [vote for vote in votes if vote is not None]
-        won = (1.0 + _sign(sum(known))) / 2.0 if known else None
+        said: dict[tuple[str, str], list[int | None]] = {}
+        for (panel, judge, _, _), ballot in zip(asked, ballots, strict=True):
+            words = said.setdefault((panel.name, judge.name), [])
+            words.append(_preferred(pair, ballot.verdicts))
+            suffix = SWAPPED if len(words) == 2 else ""
+            verdicts += [v.model_copy(update={"evaluator": v.evaluator + suffix}) for v in ballot.verdicts]
+        votes = [vote for words in said.values() if (vote := _vote(words)) is not None]
+        won = (1.0 + _sign(sum(votes))) / 2.0 if votes else None
         return Scored(verdicts=tuple(verdicts), rewards=(None if won is None else 1.0 - won, won))
 
 
@@ -154,19 +156,13 @@ def _settled(one: Rollout, two: Rollout) -> Scored | None:
     return Scored(verdicts=(), rewards=(1.0 - won, won))
 
 
-def _votes(
-    panel: Panel, pair: tuple[Rollout, Rollout], first: Sequence[Verdict], second: Sequence[Verdict]
-) -> list[int | None]:
-    """Each judge's vote: +1 for the pair's second attempt, -1 for its first, 0; None where it did not answer."""
-    votes: list[int | None] = []
-    for judge in panel.judges:
-        said = [_preferred(judge.name, pair, verdicts) for verdicts in (first, second)]
-        votes.append(None if None in said else said[0] if said[0] == said[1] else 0)
-    return votes
+def _vote(words: Sequence[int | None]) -> int | None:
+    """A judge's vote: +1 for the pair's second attempt, -1 for its first, 0; None where an answer is missing."""
+    return None if None in words else words[0] if len(set(words)) == 1 else 0
 
 
-def _preferred(judge: str, pair: tuple[Rollout, Rollout], verdicts: Sequence[Verdict]) -> int | None:
-    scores = {verdict.rollout_id: verdict.score for verdict in verdicts if verdict.evaluator == judge}
+def _preferred(pair: tuple[Rollout, Rollout], verdicts: Sequence[Verdict]) -> int | None:
+    scores = {verdict.rollout_id: verdict.score for verdict in verdicts}
     one, two = (scores[rollout.id] for rollout in pair)
     return None if one is None or two is None else _sign(two - one)
 

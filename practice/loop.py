@@ -20,6 +20,7 @@ from practice.config import Settings
 from practice.errors import boundary
 from practice.features import UserFeature
 from practice.heldout import Scores, trials
+from practice.judge import agreement, support
 from practice.memory import Bank, Change, LeakIndex, apply_edits, check_edit
 from practice.progress import Progress
 from practice.records import EditRecord, GroupRecord, Records, StepRecord
@@ -170,6 +171,7 @@ async def study(p: Practice, batch: Batch, task: Task, bank: Bank, facts: Sequen
         lessons=lessons,
         failures=tuple(failures),
         note=note,
+        agreement=agreement(group),
     )
     await p.records.save_group(batch.index, record)
     return group, record
@@ -210,7 +212,7 @@ async def decide(p: Practice, batch: Batch, bank: Bank, groups: Sequence[GroupRe
     arms, refusals = screen(p, bank, proposals)
     decision = await judge_arms(p, batch, bank, arms)
     chosen = arms[decision.winner or 0] if arms else None
-    after, edits = conclude(bank, chosen, decision)
+    after, edits = conclude(bank, chosen, decision, p.history)
     step = StepRecord(
         index=batch.index,
         epoch=batch.epoch,
@@ -308,18 +310,22 @@ def plan_of(p: Practice, candidates: Sequence[Sequence[Edit]], bank: Bank) -> ac
     return p.gate.plan(candidates=len(candidates), shrink=shrink)
 
 
-def conclude(bank: Bank, arm: Arm | None, decision: Decision) -> tuple[Bank, list[EditRecord]]:
-    """The bank after a decision, and what became of each edit of the proposal."""
+def conclude(
+    bank: Bank, arm: Arm | None, decision: Decision, groups: Sequence[Group] = ()
+) -> tuple[Bank, list[EditRecord]]:
+    """The bank after a decision, and what became of each edit of the proposal, whose evidence is in ``groups``."""
     if arm is None:
         return bank, []
     if decision.outcome == "accept":
-        return arm.bank.credit(arm.changes, decision.helpful, decision.harmful), _records(arm, "accepted", decision)
+        return arm.bank.credit(arm.changes, decision.helpful, decision.harmful), _records(
+            arm, "accepted", decision, groups
+        )
     if decision.outcome == "indecisive":
-        return bank.keep_candidates(arm.changes), _records(arm, "indecisive", decision)
-    return bank, _records(arm, "rejected", decision)
+        return bank.keep_candidates(arm.changes), _records(arm, "indecisive", decision, groups)
+    return bank, _records(arm, "rejected", decision, groups)
 
 
-def _records(arm: Arm, outcome: str, decision: Decision) -> list[EditRecord]:
+def _records(arm: Arm, outcome: str, decision: Decision, groups: Sequence[Group]) -> list[EditRecord]:
     ids = {change.edit: change.id for change in arm.changes}
     return [
         EditRecord.model_validate(
@@ -328,6 +334,7 @@ def _records(arm: Arm, outcome: str, decision: Decision) -> list[EditRecord]:
                 "outcome": outcome,
                 "detail": decision.reason,
                 "experience": None if outcome == "rejected" else ids.get(edit),
+                "support": support(edit.evidence, groups),
             }
         )
         for edit in arm.edits

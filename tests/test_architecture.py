@@ -27,12 +27,12 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "local", "sandbox", "store", "fakes"}),
     frozenset({"calls", "endpoints"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
-    frozenset({"records", "progress"}),
+    frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session"}),
     frozenset({"accept", "heldout", "duels", "judged", "labels", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
-    frozenset({"evaluation", "comparison", "runner"}),
+    frozenset({"evaluation", "judging", "comparison", "runner"}),
     frozenset({"cli"}),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -8,17 +8,18 @@ import sys
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from practice.document import Document
 from practice.progress import Progress
+
+Result = TypeVar("Result")
 
 
 def line(progress: Progress) -> str:
     """One line: stage, rollouts, rate, spend, time left."""
     parts = [progress.stage]
     if progress.total:
-        parts.append(f"{progress.done}/{progress.total} rollouts")
+        parts.append(f"{progress.done}/{progress.total} {progress.unit}")
     else:
         parts.append(f"{progress.rollouts} rollouts")
     if progress.steps:
@@ -44,7 +45,7 @@ def line(progress: Progress) -> str:
     return " · ".join(parts)
 
 
-async def watched(work: Coroutine[Any, Any, Document], progress: Progress) -> Document:
+async def watched(work: Coroutine[Any, Any, Result], progress: Progress) -> Result:
     """Do the work with a live display; Ctrl-C and SIGTERM are an orderly stop."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()

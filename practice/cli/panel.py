@@ -10,6 +10,7 @@ from practice.cli.common import stdout
 if TYPE_CHECKING:
     from practice.config import Workspace
     from practice.document import Document
+    from practice.judge import JudgeErrors
     from practice.judged import Judged
     from practice.types import Estimate
 
@@ -106,9 +107,21 @@ def _lines(document: Document) -> list[tuple[str, str]]:
             f" {edits.indecisive} indecisive, refused {refused.invalid} invalid, {refused.leak} leaks,"
             f" {refused.duplicate} duplicates",
         ),
-        ("cost", cost_line(document)),
     ]
-    return lines
+    if document.judges is not None:
+        lines.append(("judges", judges_line(document.judges)))
+    return [*lines, ("cost", cost_line(document))]
+
+
+def judges_line(errors: JudgeErrors) -> str:
+    """How often the panel erred where a verifier could tell."""
+    open_ = errors.pairs - errors.pairs_right - errors.pairs_wrong
+    return (
+        f"against verifiers, on {errors.groups} groups: of {errors.pairs} pairs that differ"
+        f" {errors.pairs_right} counted right, {errors.pairs_wrong} wrong, {open_} left open; would have taught:"
+        f" {errors.alike_taught} of {errors.alike} groups that are all alike, {errors.mixed_taught} of {errors.mixed}"
+        f" that are mixed"
+    )
 
 
 def _judged(found: Judged) -> str:

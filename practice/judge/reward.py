@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from practice import prompt
 from practice.calls import Ask
 from practice.config import REWARDS, ModelSpec, Settings, Workspace
-from practice.config.settings import WORDINGS, Evaluator
 from practice.errors import InputError, boundary, nearest
-from practice.judge.panel import Judge, Pairs, Panel, Ruling
+from practice.judge.gate import Pairs
+from practice.judge.judges import Judge, judges_of
+from practice.judge.panel import Panel, Ruling
 from practice.tool import load_function
 from practice.types import CallKey, Failure, Phase, Rollout, Task, Verdict
 from practice.verifiers import Exact, FunctionVerifier, Math, NumberVerifier, settled
@@ -70,6 +69,13 @@ class Reward:
         """Who compares attempts at ``task``: the panel, or on the holdout the judge that was kept out of practice."""
         panels = [stage for stage in self._of(task) if isinstance(stage, Panel)]
         return tuple(self.sealed.get(panel.name, panel) if phase == "holdout" else panel for panel in panels)
+
+    def auditor(self, task: Task) -> Panel | None:
+        """The panel whose errors this task's verifier can tell: that of the run, where the task itself is verified."""
+        panel = next((stage for stage in self.stages if isinstance(stage, Panel)), None)
+        own = self.by_task.get(task.verifier or "", ())
+        verified = bool(own) and not any(isinstance(stage, Panel) for stage in own)
+        return panel if verified else None
 
     def fingerprint(self) -> dict[str, str]:
         """What, beside the settings, makes this reward another one."""
@@ -209,32 +215,21 @@ class _Loader:
         )
 
     def _panel(self, name: str) -> Panel:
-        config = self.settings.judge
-        judges = [self._judge(one, f"judge.panel.{index}") for index, one in enumerate(config.evaluators())]
-        seed = self.settings.practice.seed
-        sealed = [self._judge(config.sealed(), "judge.holdout")]
-        self.sealed[name] = Panel(sealed, gate=False, rubric=name == "rubric", seed=seed, name=name)
-        return Panel(judges, gate=config.gate, rubric=name == "rubric", seed=seed, name=name)
+        judges, sources = judges_of(self.settings.judge.evaluators(), self.workspace, "judge.panel")
+        self.sources.update(sources)
+        seed, rubric = self.settings.practice.seed, name == "rubric"
+        self.sealed[name] = Panel(self._sealed(), gate=False, rubric=rubric, seed=seed, name=name)
+        return Panel(judges, gate=self.settings.judge.gate, rubric=rubric, seed=seed, name=name)
 
-    def _judge(self, evaluator: Evaluator, key: str) -> Judge:
-        return Judge(
-            name=evaluator.name or evaluator.prompt,
-            wording=self._wording(evaluator.prompt, f"{key}.prompt"),
-            model=evaluator.model,
-            temperature=evaluator.temperature,
-            seed=evaluator.seed,
-            rubric=evaluator.rubric,
-        )
-
-    def _wording(self, name: str, key: str) -> str:
-        if name in WORDINGS:
-            return prompt.source(f"judge_{name}")
-        path = self.workspace.path(name)
-        if not path.is_file():
-            raise InputError("an existing file", found=name, key=key)
-        text = path.read_text(encoding="utf-8").strip()
-        unknown = [found for found in prompt.keys(text) if found != "answer"]
-        if unknown:
-            raise InputError("no key but {{answer}}", found=f"{{{{{unknown[0]}}}}}", file=name, key=key)
-        self.sources[name] = hashlib.sha256(text.encode()).hexdigest()
-        return text
+    def _sealed(self) -> tuple[Judge, ...]:
+        """The judge that alone judges the holdout."""
+        key = "judge.holdout"
+        try:
+            judges, sources = judges_of([self.settings.judge.sealed()], self.workspace, key)
+        except InputError as error:
+            own = (error.key or "").replace(f"{key}.0", key)
+            raise InputError(
+                error.expected, found=error.found, file=error.file, key=own, nearest=error.nearest
+            ) from None
+        self.sources.update(sources)
+        return judges
