@@ -111,6 +111,7 @@ def test_only_agent_and_practice_tasks_are_required(tmp_path: Path) -> None:
         "judge": {
             "panel": [
                 {"name": None, "model": None, "temperature": 0.0, "seed": None, "prompt": prompt, "rubric": None}
+                | {"mode": "group", "option_order": None, "rollout_order": None, "blind": True, "pass_mark": None}
                 for prompt in ("default", "strict", "evidence")
             ],
             "gate": True,
@@ -186,7 +187,8 @@ def _value(key: str) -> str:
         "model": "{name: openai/m, price: {input: 1, output: 2.5}}", "name": "openai/m",
         "api_base": "http://127.0.0.1:1/v1",
         "api_key_env": "MY_KEY", "params": "{top_p: 0.5}", "price": "{input: 1, output: 2}", "prompt": "evidence",
-        "rubric": "Be brief.", "fraction": "0.5", "alpha": "1e-3", "temperature": "1.5",
+        "rubric": "Be brief.", "mode": "rubric", "option_order": "descending", "rollout_order": "given",
+        "blind": "false", "pass_mark": "0.7", "fraction": "0.5", "alpha": "1e-3", "temperature": "1.5",
     }  # fmt: skip
     return special.get(key) or sections.get(key) or by_name.get(last) or "7"
 
