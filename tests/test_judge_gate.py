@@ -27,7 +27,7 @@ from practice.store import Store
 from practice.types import CallKey, Completion, Group, Request, Rollout, Task, Verdict
 from tests.fakeserver import Asked, FakeServer, chance
 from tests.house import bank_of, make, practise
-from tests.worlds import code, lessons, make_tasks
+from tests.worlds import METHODS, code, lessons, make_tasks
 
 ERR = 0.15
 PLACE = CallKey(phase="practice", stage="judge", task="t")
@@ -350,19 +350,54 @@ def write_verified(path: Path, tasks: Sequence[Task]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+DECOYS = (
+    "spell the digits out and weigh the letters",
+    "start from the crate that stands nearest",
+    "copy the longest group and pad it with zeros",
+    "take the price tag in place of the lot",
+    "mirror the vowels and skip every check",
+    "guess the first digit and keep the others",
+    "round up to full pallets after dividing",
+    "leave the order alone and halve the last position",
+)
+"""For each rule a way that is worth nothing, or worse."""
+
+
+def muddled(asked: Asked) -> str:
+    """Half of the attempts go rule k's way, half its decoy's. On rules 5 to 8 the way decides; on rules 1 to 4 each
+    attempt is right, until a lesson tells the agent to go the decoy's way. A teacher takes up what the better did.
+    """
+    if asked.stage == "rollout":
+        found = re.search(r"\[rule (\d+)\] Work out the code of lot [A-Z]-\d+\.", asked.text)
+        assert found is not None
+        rule, salt = int(found[1]), int(asked.chance("salt") * 1e9)
+        ways = [METHODS[rule - 1], DECOYS[rule - 1]]
+        told = [way for way in ways if way in asked.system]
+        way = (told or ways)[int(asked.chance("way") * len(told or ways))]
+        good = {True: 0.9 if rule > 4 else 1.0, False: 0.1 if rule > 4 or told else 1.0}[way == ways[0]]
+        answer = code(found.group()) if asked.chance() < good else "7"
+        return f"Tried {salt} ways. Marked rule {rule}: I chose to {way}.\nAnswer: {answer}"
+    if asked.stage == "advantage":
+        did = re.search(r"Marked rule (\d+): I chose to ([a-z ,]+)\.", asked.text)
+        assert did is not None
+        return json.dumps({"lessons": [{"text": f"When a task is marked rule {did[1]}, {did[2]}."}]})
+    return noisy(asked)
+
+
 @pytest.mark.slow
 async def test_with_the_gate_the_holdout_is_at_least_as_good(tmp_path: Path) -> None:
-    """Judges decide in practice and validation, a verifier on the holdout."""
+    """Judges decide in practice, a verifier on the holdout; every proposal is taken, so that noise can do its harm."""
     found: dict[str, float] = {}
     for name, sets in (("alone", ALONE), ("gate", ())):
-        with FakeServer(noisy) as server:
-            place = make(tmp_path / name, server.url, tasks=make_tasks(64), holdout=make_tasks(32, start=1000))
-            write_verified(place.root / "tasks/holdout.jsonl", make_tasks(32, start=1000))
-            document = await practise(place, "reward=judge", "practice.epochs=2", "practice.batch_size=32", *sets)
+        with FakeServer(muddled) as server:
+            place = make(tmp_path / name, server.url, tasks=make_tasks(48), holdout=())
+            write_verified(place.root / "tasks/held.jsonl", make_tasks(64, start=1000))
+            small = ("reward=judge", "practice.epochs=1", "practice.batch_size=24", "accept=always")
+            document = await practise(place, *small, "tasks.holdout=tasks/held.jsonl", *sets)
             assert document.before is not None and document.after is not None
             found[name] = document.after.mean or 0.0
-            print(name, document.before.mean, document.after.mean, len(document.experiences), document.groups)
-    assert found["gate"] >= found["alone"]
+            print(name, document.before.mean, found[name], [e.text for e in document.experiences])
+    assert found["gate"] >= found["alone"] + 0.05
 
 
 async def test_what_judges_said_is_kept_with_the_experience(

@@ -237,8 +237,9 @@ async def test_a_judge_that_takes_the_first_decides_nothing(tmp_path: Path) -> N
         letters = [name for name in (asked.schema or {})["properties"] if heading(name, asked.text)]
         return json.dumps({letter: {"reason": "First.", "score": 9 if letter == "A" else 2} for letter in letters})
 
+    ungated: dict[str, Any] = {**SMALL, "judge": {"gate": False}}
     with FakeServer(first) as server:
-        place = make(tmp_path, server.url, tasks=make_tasks(16), **{**SMALL, "judge": {"gate": False}})
+        place = make(tmp_path, server.url, tasks=make_tasks(16), **ungated)
         document = await practise(place)
     assert document.edits.proposed > 0 and document.edits.accepted == 0
     pairs = [

@@ -152,6 +152,27 @@ CASES: dict[str, Case] = {
     "judge.panel.0.rubric": Case(
         ONE, (*JUDGE, "judge.panel=[{rubric: Says how.}]"), lambda s: "Says how." in s.text("judge"), False, True
     ),
+    "judge.panel.0.mode": Case(
+        ONE, (*JUDGE, "judge.panel=[{mode: score}]"), lambda s: len(s.bodies("judge", "practice")), 4, 12
+    ),
+    "judge.panel.0.option_order": Case(
+        ONE,
+        (*JUDGE, "judge.panel=[{option_order: descending}]"),
+        lambda s: s.text("judge").index("\n0 = ") < s.text("judge").index("\n10 = "),
+        True,
+        False,
+    ),
+    "judge.panel.0.rollout_order": Case(
+        (*JUDGE, "judge.panel=[{rollout_order: given}]"),
+        (*JUDGE, "judge.panel=[{rollout_order: reversed}]"),
+        lambda s: sorted(b["messages"][1]["content"] for b in s.bodies("judge", "practice")),
+    ),
+    "judge.panel.0.blind": Case(
+        ONE, (*JUDGE, "judge.panel=[{blind: false}]"), lambda s: "Made by: openai/fake" in s.text("judge"), False, True
+    ),
+    "judge.panel.0.pass_mark": Case(
+        ONE, (*JUDGE, "judge.panel=[{pass_mark: 0.95}]"), lambda s: s.document.groups.all_wrong, b_sees=4
+    ),
     "judge.gate": Case(
         JUDGE,
         (*JUDGE, "judge.gate=false"),
@@ -181,6 +202,32 @@ CASES: dict[str, Case] = {
         HELD,
         (*HELD, "judge.panel=[{prompt: strict}]", "judge.holdout.prompt=evidence"),
         lambda s: {body["messages"][0]["content"] for body in s.bodies("judge", "holdout")},
+    ),
+    "judge.holdout.mode": Case(
+        HELD, (*HELD, "judge.holdout.mode=pairs"), lambda s: '"better"' in str(s.bodies("judge", "holdout")[0])
+    ),
+    "judge.holdout.option_order": Case(
+        HELD,
+        (*HELD, "judge.holdout.option_order=descending"),
+        lambda s: {
+            b["messages"][1]["content"].index("\n0 = ") < b["messages"][1]["content"].index("\n10 = ")
+            for b in s.bodies("judge", "holdout")
+        },
+        {True},
+        {False},
+    ),
+    "judge.holdout.blind": Case(
+        HELD,
+        (*HELD, "judge.holdout.blind=false"),
+        lambda s: {"Made by: openai/fake" in str(b["messages"]) for b in s.bodies("judge", "holdout")},
+        {False},
+        {True},
+    ),
+    "judge.holdout.pass_mark": Case(
+        HELD,
+        (*HELD, "judge.holdout.pass_mark=0.95"),
+        lambda s: s.document.judged and (s.document.judged.won > 0, s.document.judged.lost > 0),
+        b_sees=(False, False),
     ),
     "judge.holdout.rubric": Case(
         HELD,
