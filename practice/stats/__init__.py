@@ -11,10 +11,19 @@ built so that *all right* and *all wrong* have a width, and the p-values of perm
     permutation   exact permutation distributions by convolution
     compare       two tables on the same tasks, as a look of the gate sees them
     sequential    what a test with several looks can find; non-inferiority variance
+    cluster       means and ratios over queries, with intervals; shuffles within a query
 """
 
 from __future__ import annotations
 
+from practice.stats.cluster import (
+    Interval,
+    cluster_mean,
+    cluster_ratio,
+    minimal_detectable,
+    permutation_p,
+    shuffle_within,
+)
 from practice.stats.compare import Comparison, compare
 from practice.stats.means import (
     Bounds,
@@ -38,9 +47,12 @@ __all__ = [
     "Bounds",
     "Comparison",
     "Floats",
+    "Interval",
     "Scores",
     "Stratum",
     "benjamini_hochberg",
+    "cluster_mean",
+    "cluster_ratio",
     "compare",
     "crossing_probability",
     "delta_bounds",
@@ -48,14 +60,17 @@ __all__ = [
     "holm",
     "mantel_haenszel",
     "mcnemar_exact",
+    "minimal_detectable",
     "missing_bounds",
     "missing_share",
     "paired_delta",
     "pass_at_k",
     "pass_hat_k",
+    "permutation_p",
     "permutation_tails",
     "predictive_power",
     "restricted_variance",
+    "shuffle_within",
     "sign_flip",
     "stratified_tails",
     "table_tails",
