@@ -78,27 +78,27 @@ def tau_b(c: PairCounts) -> Floats:
     NaN where a side is constant or there is no pair.
     """
     strict = c.concordant + c.discordant
-    return _ratio(c.concordant - c.discordant, np.sqrt((strict + c.tied_a) * (strict + c.tied_b)))
+    return ratio(c.concordant - c.discordant, np.sqrt((strict + c.tied_a) * (strict + c.tied_b)))
 
 
 def gamma(c: PairCounts) -> Floats:
     """Goodman and Kruskal's gamma, (P - Q)/(P + Q) (1954, *JASA* 49:732). NaN where no pair is strict in both."""
-    return _ratio(c.concordant - c.discordant, c.concordant + c.discordant)
+    return ratio(c.concordant - c.discordant, c.concordant + c.discordant)
 
 
 def strict_flip(c: PairCounts) -> Floats:
     """Share of the pairs strict in both that are reversed, Q/(P + Q). NaN where there is none."""
-    return _ratio(c.discordant, c.concordant + c.discordant)
+    return ratio(c.discordant, c.concordant + c.discordant)
 
 
 def soft_change(c: PairCounts) -> Floats:
     """Share of the pairs of which a and b say different things, a tie being one: (Q + T_a + T_b)/n0."""
-    return _ratio(c.discordant + c.tied_a + c.tied_b, c.n0)
+    return ratio(c.discordant + c.tied_a + c.tied_b, c.n0)
 
 
 def acc_eq(c: PairCounts) -> Floats:
-    """Tie-aware pairwise accuracy, (P + T_ab)/n0 (Deutsch, Foster and Freitag 2023, arXiv 2305.14324, section 4)."""
-    return _ratio(c.concordant + c.tied_ab, c.n0)
+    """Tie-aware pairwise accuracy, (P + T_ab)/n0 (Deutsch, Foster and Freitag 2023, arXiv 2305.14324)."""
+    return ratio(c.concordant + c.tied_ab, c.n0)
 
 
 def somers_d(c: PairCounts) -> Floats:
@@ -106,7 +106,7 @@ def somers_d(c: PairCounts) -> Floats:
 
     NaN where a is constant. D of a given b is that of ``pair_counts(b, a)``; their product is the square of tau_b.
     """
-    return _ratio(c.concordant - c.discordant, c.concordant + c.discordant + c.tied_b)
+    return ratio(c.concordant - c.discordant, c.concordant + c.discordant + c.tied_b)
 
 
 def all_tied(c: PairCounts) -> Floats:
@@ -134,7 +134,7 @@ def spearman(a: ArrayLike, b: ArrayLike) -> Floats:
     """
     one, two = (centred_ranks(side) for side in _common(a, b))
     product = np.sqrt((one * one).sum(axis=0) * (two * two).sum(axis=0))
-    return _ratio((one * two).sum(axis=0), product)
+    return ratio((one * two).sum(axis=0), product)
 
 
 def top_sets(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
@@ -147,7 +147,7 @@ def top_sets(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     top_a, top_b = one == _highest(one), two == _highest(two)
     both, either = (top_a & top_b).sum(axis=0), (top_a | top_b).sum(axis=0)
     known = np.count_nonzero(~np.isnan(one), axis=0) >= 2
-    return _ratio(both, np.where(known, either, 0)), _flags(both == 0, known)
+    return ratio(both, np.where(known, either, 0)), _flags(both == 0, known)
 
 
 def best_worst_reversal(a: ArrayLike, b: ArrayLike) -> Floats:
@@ -211,7 +211,7 @@ def _sole(mask: Bools) -> Bools:
     return mask & (mask.sum(axis=0) == 1)
 
 
-def _ratio(over: ArrayLike, under: ArrayLike) -> Floats:
+def ratio(over: ArrayLike, under: ArrayLike) -> Floats:
     """``over/under``, NaN where ``under`` is 0."""
     under = np.asarray(under, dtype=np.float64)
     return np.divide(over, under, out=np.full(under.shape, np.nan), where=under != 0)
