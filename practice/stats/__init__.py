@@ -11,11 +11,17 @@ built so that *all right* and *all wrong* have a width, and the p-values of perm
     permutation   exact permutation distributions by convolution
     compare       two tables on the same tasks, as a look of the gate sees them
     sequential    what a test with several looks can find; non-inferiority variance
+
+Of judges, in arrays of scores with NaN for what is missing:
+
+    rank          two evaluators on the same rollouts: pair counts, tau_b and its companions, top sets
+    agreement     all evaluators at once: Kendall's W, Krippendorff's alpha, Fleiss' kappa, ICC
     cluster       means and ratios over queries, with intervals; shuffles within a query
 """
 
 from __future__ import annotations
 
+from practice.stats.agreement import ICC, Level, fleiss_kappa, icc, kendall_w, krippendorff_alpha
 from practice.stats.cluster import (
     Interval,
     cluster_mean,
@@ -39,30 +45,58 @@ from practice.stats.means import (
 )
 from practice.stats.paired import delta_bounds, mcnemar_exact, paired_delta, sign_flip, tango
 from practice.stats.permutation import Stratum, permutation_tails, stratified_tails, table_tails
+from practice.stats.rank import (
+    PairCounts,
+    acc_eq,
+    all_tied,
+    best_worst_reversal,
+    gamma,
+    one_sided,
+    pair_counts,
+    soft_change,
+    somers_d,
+    spearman,
+    strict_flip,
+    tau_b,
+    top_sets,
+)
 from practice.stats.sequential import crossing_probability, predictive_power, restricted_variance
 from practice.stats.strata import Association, benjamini_hochberg, holm, mantel_haenszel
 
 __all__ = [
+    "ICC",
     "Association",
     "Bounds",
     "Comparison",
     "Floats",
     "Interval",
+    "Level",
+    "PairCounts",
     "Scores",
     "Stratum",
+    "acc_eq",
+    "all_tied",
     "benjamini_hochberg",
+    "best_worst_reversal",
     "cluster_mean",
     "cluster_ratio",
     "compare",
     "crossing_probability",
     "delta_bounds",
     "estimate",
+    "fleiss_kappa",
+    "gamma",
     "holm",
+    "icc",
+    "kendall_w",
+    "krippendorff_alpha",
     "mantel_haenszel",
     "mcnemar_exact",
     "minimal_detectable",
     "missing_bounds",
     "missing_share",
+    "one_sided",
+    "pair_counts",
     "paired_delta",
     "pass_at_k",
     "pass_hat_k",
@@ -72,9 +106,15 @@ __all__ = [
     "restricted_variance",
     "shuffle_within",
     "sign_flip",
+    "soft_change",
+    "somers_d",
+    "spearman",
     "stratified_tails",
+    "strict_flip",
     "table_tails",
     "tango",
     "task_means",
+    "tau_b",
+    "top_sets",
     "wilson",
 ]
