@@ -188,6 +188,7 @@ def test_every_cell_with_a_pair_is_tied_one_sided_or_has_a_tau(sides: tuple[Floa
         ([3, 3, 1], [3, 1, 1], 0.5, 0.0, 0.0),
         ([3, 3, 1], [1, 2, 3], 0.0, 1.0, 1.0),  # shared at a's top; a's one worst is b's one best
         ([3, 3, 1, 1], [1, 1, 3, 3], 0.0, 1.0, 0.0),  # nothing is alone
+        ([3, 3, 1, 1], [2, 1, 3, 2], 0.0, 1.0, 0.0),  # a's worst is shared
         ([2, 2, 2], [1, 2, 3], 1 / 3, 0.0, NAN),
         ([2, 2, 2], [4, 4, 4], 1.0, 0.0, NAN),
         ([NAN, 2, 1], [9, 1, 2], 0.0, 1.0, 1.0),
