@@ -66,7 +66,7 @@ def cluster_mean(values: ArrayLike, *, low: float | None = None, high: float | N
         variance = float(squares.sum()) / (n * (n - 1)) if n > 1 else math.nan
         return _plain(mean, variance, n)
     variance = float(squares.sum()) / (n - 1) ** 2 if n > 1 else 0.0
-    return _on_range(mean, variance, n, _degrees(squares), base, width)
+    return _on_range(mean, variance, n, degrees(squares), base, width)
 
 
 def cluster_ratio(
@@ -127,7 +127,7 @@ def _on_range(value: float, variance: float, n: int, degrees: float, base: float
     return Interval(value, base + width * low, base + width * high, n)
 
 
-def _degrees(squares: Floats) -> float:
+def degrees(squares: Floats) -> float:
     """Degrees of freedom of the variance of values with these squared deviations, 2 to n-1."""
     n, second = squares.size, float(squares.mean())
     if n < 4 or second <= 0.0:
