@@ -45,14 +45,15 @@ def stability_markdown(report: StabilityReport) -> str:
 
 def _fill(report: StabilityReport, limits: Limits) -> str:
     every = report.axes.get("all")
-    shown = Counted(min(len(report.tau_matrix), limits.tasks), len(report.tau_matrix))
+    drawn = min(len(report.tau_matrix), limits.tasks)
     return template("stability.html.jinja").render(
         report=report,
         terms=terms,
         limits=limits,
         every=every,
         measures=_measures(report),
-        heat=[row[: shown.shown] for row in report.tau_matrix[: shown.shown]],
+        heat=[row[:drawn] for row in report.tau_matrix[:drawn]],
+        means=[_mean_of_others(report.tau_matrix, at) for at in range(drawn)],
         evaluators=report.design.evaluators,
         biases=terms.bias_rows(report),
         unstable=[_group(found, limits) for found in report.unstable[: limits.items]],
@@ -67,14 +68,6 @@ def _fill(report: StabilityReport, limits: Limits) -> str:
             "coverage": stability_plots.coverage(report.coverage),
         },
     )
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How many of how many are shown."""
-
-    shown: int
-    of: int
 
 
 @dataclass(frozen=True)
@@ -125,10 +118,16 @@ def _measures(report: StabilityReport) -> list[tuple[terms.Measure, list[Cell]]]
     return rows
 
 
+def _mean_of_others(matrix: Sequence[Sequence[float | None]], at: int) -> float | None:
+    """Mean tau_b of one evaluator with all others; None where it is defined with none of them."""
+    known = [tau for other, tau in enumerate(matrix[at]) if other != at and tau is not None and terms.defined(tau)]
+    return sum(known) / len(known) if known else None
+
+
 def _group(found: Unstable, limits: Limits) -> Disputed:
     """What is shown of one unstable group."""
     table = [_said(found, name) for name in found.scores]
-    speaking = [said for said in table if any(reason.strip() for reason in said.reasons)]
+    speaking = [said for said in table if any(said.reasons)]
     pair = _opposed(found.scores, [said.evaluator for said in speaking])
     others = [said for said in speaking if said.evaluator not in pair]
     return Disputed(
@@ -150,7 +149,7 @@ def _said(found: Unstable, name: str) -> Said:
         evaluator=name,
         scores=tuple(words.reward(score if terms.defined(score) else None) for score in scores),
         best=tuple(score is not None and score == top and not tied for score in scores),
-        reasons=tuple(reasons[at] if at < len(reasons) else "" for at in range(len(scores))),
+        reasons=tuple(reasons[at].strip() if at < len(reasons) else "" for at in range(len(found.rollouts))),
     )
 
 

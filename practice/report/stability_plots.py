@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from practice.report import stability_words as terms
+from practice.report import words
 from practice.report.plots import WIDTH
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def group_strip(group_tau: Mapping[str, float | None], mean: float | None) -> st
     for value in (-1.0, -0.5, 0.0, 0.5, 1.0):
         if value >= low:
             parts.append(f'<line class="axis" x1="{at(value):.1f}" x2="{at(value):.1f}" y1="{base}" y2="{base + 4}"/>')
-            parts.append(_text(at(value), base + 17, f"{value:g}".replace("-", "−"), "tick mid"))
+            parts.append(_text(at(value), base + 17, f"{value:g}".replace("-", words.MINUS), "tick mid"))
     below = sum(tau <= 0 for tau in found.values())
     said = f"{len(found)} groups from {terms.number(min(found.values()))} to {terms.number(max(found.values()))}"
     return _svg(
@@ -116,7 +117,7 @@ def d_study(panels: Sequence[Panel]) -> str:
     if not known:
         return ""
     most = max(2, *(panel.calls for panel in known))
-    top, base, left, right = 52.0, 212.0, 34.0, WIDTH - 14.0
+    top, base, left, right = 66.0, 226.0, 34.0, WIDTH - 14.0
 
     def x(calls: int) -> float:
         return left + 8 + (right - left - 16) * math.log(max(1, calls)) / math.log(most)
@@ -142,11 +143,12 @@ def d_study(panels: Sequence[Panel]) -> str:
     best = cheapest(known)
     if best is not None:
         bx, by = x(best.calls), y(best.reliability)
+        parts.append(f'<line class="zero" x1="{bx:.1f}" x2="{bx:.1f}" y1="{by + 9:.1f}" y2="{base}"/>')
         parts.append(f'<circle class="ring" cx="{bx:.1f}" cy="{by:.1f}" r="9"/>')
         anchor = " end" if bx > WIDTH / 2 else ""
-        shift = -12 if anchor else 12
+        shift = -8 if anchor else 8
         parts.append(
-            _text(bx + shift, by + 24, f"{terms.number(best.reliability)} for {_calls(best)}", f"value{anchor}")
+            _text(bx + shift, base - 8, f"{terms.number(best.reliability)} for {_calls(best)}", f"value{anchor}")
         )
     ticks = range(1, most + 1) if most <= 6 else [t for t in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if t <= most]
     parts += [_text(x(t), base + 17, str(t), "tick mid") for t in ticks]
@@ -208,13 +210,13 @@ def components(found: Mapping[str, Component]) -> str:
     y = 12.0
     for key, item in known.items():
         width = max(1.0, 330 * min(1.0, item.share))
-        kind = "new" if key == terms.SIGNAL else "old"
-        parts.append(_text(0, y, terms.name(terms.COMPONENTS, key), "label"))
+        kind = "new" if key == terms.SIGNAL else "old" if terms.harmless(key) else "bad"
+        parts.append(_text(0, y, terms.component(key, known), "label"))
         parts.append(f'<rect class="mark {kind}" x="0" y="{y + 6:.1f}" width="{width:.1f}" height="12" rx="2"/>')
         parts.append(_text(width + 6, y + 16.5, terms.number(item.share, "share"), "value"))
         y += 40
     said = "; ".join(
-        f"{terms.name(terms.COMPONENTS, key)} {terms.number(item.share, 'share')}" for key, item in known.items()
+        f"{terms.component(key, known)} {terms.number(item.share, 'share')}" for key, item in known.items()
     )
     return _svg(y - 14, parts, "What scores of one query vary with", said, "components")
 
@@ -231,7 +233,7 @@ def _svg(height: float, parts: Iterable[str], title: str, said: str, slug: str) 
 
 def _safe(text: str) -> str:
     """Escaped, and without characters that steer a line's direction: an SVG text has no isolation of its own."""
-    return escape("".join(char for char in text if char.isprintable()))
+    return escape("".join(char for char in text if char.isprintable() or char == words.SPACE))
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -267,12 +269,11 @@ def _row(
 def _scale(y: float, domain: tuple[float, float], kind: terms.Kind) -> list[str]:
     parts = [f'<line class="axis" x1="{FROM}" x2="{TO}" y1="{y}" y2="{y}"/>']
     low, high = domain
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        at = FROM + (TO - FROM) * step / 4
-        text = f"{100 * value:.0f}" if kind == "share" else f"{value:g}".replace("-", "−")
-        if kind == "share" and 100 * value != int(100 * value):
-            continue
+    steps = 4 if high - low >= 1 else 5
+    for step in range(steps + 1):
+        value = low + (high - low) * step / steps
+        at = FROM + (TO - FROM) * step / steps
+        text = f"{100 * value:.0f}" if kind == "share" else f"{value:g}".replace("-", words.MINUS)
         parts.append(f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{y}" y2="{y + 4}"/>')
         parts.append(_text(at, y + 17, text, "tick mid"))
     parts.append(_text(FROM - 10, y + 17, "% of pairs" if kind == "share" else "tau_b", "tick end"))
@@ -307,18 +308,24 @@ def _panel_mark(panel: Panel, x: float, y: float) -> str:
 def _legend(known: Sequence[Panel]) -> list[str]:
     parts: list[str] = []
     y = 10.0
-    if any(p.seeds == 1 for p in known):
-        parts += [
-            f'<circle class="dot new" cx="40" cy="{y - 4}" r="4"/>',
-            _text(52, y, "more wordings, one seed", "tick"),
-        ]
-    if any(p.prompts == 1 and p.seeds > 1 for p in known):
-        parts.append(f'<rect class="dot old" x="212.5" y="{y - 7.5}" width="7" height="7"/>')
-        parts.append(_text(226, y, "more seeds, one wording", "tick"))
-    if any(p.prompts > 1 and p.seeds > 1 for p in known):
-        y += 18
-        parts += [
-            f'<circle class="dot old hollow" cx="40" cy="{y - 4}" r="3.5"/>',
-            _text(52, y, "more of both", "tick"),
-        ]
+    for shown, mark, label in (
+        (
+            any(p.seeds == 1 for p in known),
+            '<circle class="dot new" cx="42" cy="{y}" r="4"/>',
+            "more wordings, one seed",
+        ),
+        (
+            any(p.prompts == 1 and p.seeds > 1 for p in known),
+            '<rect class="dot old" x="38.5" y="{corner}" width="7" height="7"/>',
+            "more seeds, one wording",
+        ),
+        (
+            any(p.prompts > 1 and p.seeds > 1 for p in known),
+            '<circle class="dot old hollow" cx="42" cy="{y}" r="3.5"/>',
+            "more of both",
+        ),
+    ):
+        if shown:
+            parts += [mark.format(y=y - 4, corner=y - 7.5), _text(54, y, label, "tick")]
+            y += 17
     return parts

@@ -77,12 +77,12 @@ def _design(report: StabilityReport) -> list[str]:
 def _axes(report: StabilityReport) -> list[str]:
     if not report.axes:
         return []
-    head = ["figure", *(terms.name(terms.AXES, key) for key in report.axes), "what it says"]
+    head = ["figure", "what it says", *(terms.name(terms.AXES, key) for key in report.axes)]
     rows = [
-        [m.name, *(terms.figure(getattr(axis, m.key), m.kind) for axis in report.axes.values()), m.meaning]
+        [m.name, m.meaning, *(terms.figure(getattr(axis, m.key), m.kind) for axis in report.axes.values())]
         for m in terms.MEASURES
     ]
-    rows = [row for row in rows if set(row[1:-1]) != {terms.DASH}]
+    rows = [row for row in rows if set(row[2:]) != {terms.DASH}]
     axes = report.axes.values()
     rows.append(
         ["pairs, groups", *(f"{a.pairs:,}, {a.tau_b.n:,}" for a in axes), "evaluator pairs, in how many groups"]
@@ -96,7 +96,7 @@ def _axes(report: StabilityReport) -> list[str]:
             ["corrected p", *(terms.corrected(a.q if a.q is not None else a.p) for a in axes), "Holm over the columns"]
         )
     ties = ", ".join(f"{t.name} {terms.number(getattr(report.ties, t.key), 'share')}" for t in terms.TIES)
-    return ["## What changes when one thing changes", table(head, rows), f"Ties: {ties}."]
+    return ["## What changes when one thing changes", table(head, rows, left=2), f"Ties: {ties}."]
 
 
 def _matrix(report: StabilityReport) -> list[str]:
@@ -125,7 +125,11 @@ def _calls(report: StabilityReport) -> list[str]:
     parts = ["## Where it comes from, what would help", " ".join(lines)]
     if report.components:
         rows = [
-            [text(terms.name(terms.COMPONENTS, key)), terms.number(item.share, "share"), terms.number(item.variance)]
+            [
+                text(terms.component(key, report.components)),
+                terms.number(item.share, "share"),
+                terms.number(item.variance),
+            ]
             for key, item in report.components.items()
         ]
         parts.append(table(["scores of one query vary with", "share", "variance"], rows))
@@ -139,9 +143,14 @@ def _calls(report: StabilityReport) -> list[str]:
 
 def _biases(report: StabilityReport) -> list[str]:
     rows = [
-        [f"{title}: {text(what)}", terms.number(found.value, kind), terms.interval(found.ci, kind), f"{found.n:,}"]
-        for title, _, figures in terms.bias_rows(report)
-        for what, found, kind in figures
+        [
+            f"{row.name}: {text(what)}",
+            terms.number(found.value, row.kind),
+            terms.interval(found.ci, row.kind),
+            f"{found.n:,}",
+        ]
+        for row in terms.bias_rows(report)
+        for what, found in row.figures
     ]
     parts = ["## What moves a verdict besides worth"]
     if report.bias.named:
@@ -154,8 +163,8 @@ def _biases(report: StabilityReport) -> list[str]:
 def _validity(report: StabilityReport) -> list[str]:
     if report.validity is None:
         return []
-    rows = [[m.name, terms.figure(getattr(report.validity, m.key), m.kind), m.meaning] for m in terms.VALIDITY]
-    return ["## Against the truth, where it is known", table(["figure", "", "what it says"], rows)]
+    rows = [[m.name, m.meaning, terms.figure(getattr(report.validity, m.key), m.kind)] for m in terms.VALIDITY]
+    return ["## Against the truth, where it is known", table(["figure", "what it says", "value"], rows, left=2)]
 
 
 def _consequences(report: StabilityReport) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -48,18 +48,6 @@ AXES: Mapping[str, str] = {
     "all": "every pair",
 }
 
-ONLY: Mapping[str, str] = {
-    "model": "another model judges",
-    "temperature": "another sampling temperature",
-    "seed": "the same judge, drawn again with another seed",
-    "prompt": "the same question in other words",
-    "rubric": "the same criteria in other words",
-    "option_order": "the rubric's options in another order",
-    "rollout_order": "the rollouts shown in another order",
-    "blind": "the name and the effort of the judged model hidden or shown",
-    "all": "any two evaluators, whatever they differ in",
-}
-
 MEASURES: tuple[Measure, ...] = (
     Measure(
         "tau_b", "rank agreement, tau_b", "1: the same order, 0: unrelated, −1: upside down; where both sides order"
@@ -80,8 +68,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure("spearman", "Spearman's rho", "correlation of the ranks"),
     Measure(
         "defined_share",
-        "comparable cells",
-        "cells in which both sides tell rollouts apart; tau_b stands on these",
+        "comparable groups",
+        "groups in which both sides tell rollouts apart; tau_b stands on these",
         "share",
     ),
     Measure("tau_b_undefined_as_zero", "tau_b, else 0", "rank agreement with 0 where a side sees no difference"),
@@ -131,40 +119,90 @@ AGREEMENT: Mapping[str, str] = {
 
 SIGNAL = "rollout_in_group"
 """The component that is worth: what rollouts of one query differ in, whoever judges."""
+CHANCE = "seed"
+"""What a call differs by when nothing but its seed changes."""
 
-COMPONENTS: Mapping[str, str] = {
-    SIGNAL: "the rollouts differ",
-    "rollout_x_prompt": "wordings prefer other rollouts",
-    "rollout_x_model": "models prefer other rollouts",
-    "rollout_x_rubric": "rubrics prefer other rollouts",
-    "rollout_x_seed": "chance",
-    "rollout_x_prompt_x_seed": "chance",
-    "prompt": "wordings are milder or stricter",
-    "model": "models are milder or stricter",
-    "rubric": "rubrics are milder or stricter",
-    "seed": "chance, alike for all rollouts",
-    "prompt_x_seed": "a wording's mood of the day",
-    "residual": "chance",
+PLURALS: Mapping[str, str] = {
+    "prompt": "wordings",
+    "model": "models",
+    "temperature": "temperatures",
+    "seed": "seeds",
+    "rubric": "rubrics",
+    "option_order": "option orders",
+    "rollout_order": "rollout orders",
+    "blind": "blind and labelled judges",
+    "evaluator": "evaluators",
 }
 
-BIASES: Mapping[str, tuple[str, str, Kind]] = {
-    "position": ("Position", "does the place of a rollout decide?", "share"),
-    "option_order": ("Option order", "does the order of the rubric's options decide?", "number"),
-    "length": (
-        "Length",
-        "do longer answers score higher? tau_b of score and words within a group; unbiased is 0",
-        "number",
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one kind of bias, how its figures are written, and what those are of that no data names."""
+
+    name: str
+    question: str
+    kind: Kind
+    parts: Mapping[str, str]
+
+
+BIASES: Mapping[str, Question] = {
+    "position": Question(
+        "Position",
+        "Does the place of a rollout decide? From pairs that were judged in both orders.",
+        "share",
+        {
+            "consistency": "same answer after the swap; unbiased is close to 100 %",
+            "first_slot": "decided comparisons won by the first; unbiased is 50 %",
+        },
     ),
-    "blind": ("Labels", "does it matter that the judge sees who answered?", "number"),
-    "self_family": ("Own family", "does a judge favour models of its own family?", "number"),
-    "cycles": ("Circles", "A over B, B over C, C over A: triads without a winner, of all triads", "share"),
-    "threshold": ("Pass mark", "rollouts that two evaluators put on different sides of it", "share"),
-}
-
-PARTS: Mapping[str, str] = {
-    "consistency": "same winner after the swap; unbiased is 100 %",
-    "first_slot": "decided duels won by the first; unbiased is 50 %",
-    "all": "all evaluators",
+    "option_order": Question(
+        "Option order",
+        "Score with the rubric's options in this order, less that in the others; unbiased is 0.",
+        "number",
+        {},
+    ),
+    "length": Question(
+        "Length",
+        "Do longer answers score higher? tau_b of score and words; unbiased is what truth shows, else 0.",
+        "number",
+        {"all": "all evaluators", "truth": "truth itself"},
+    ),
+    "blind": Question(
+        "Labels",
+        "Score where the maker is named, less that where it is hidden; unbiased is 0.",
+        "number",
+        {"shift": "all rollouts"},
+    ),
+    "self_family": Question(
+        "Own family",
+        "How much more often its judges prefer its own rollouts than others do; unbiased is 0.",
+        "share",
+        {},
+    ),
+    "polarity": Question(
+        "Polarity",
+        "Does one judge upside down? tau_b with the others, or with truth; below 0 is inverted.",
+        "number",
+        {},
+    ),
+    "family": Question(
+        "Standing apart",
+        "How much more the others agree with each other than with it, in tau_b; unbiased is about 0.",
+        "number",
+        {},
+    ),
+    "cycles": Question(
+        "Circles",
+        "A over B, B over C, C over A: of all triads; a coin shows 25 %.",
+        "share",
+        {"all": "all evaluators"},
+    ),
+    "threshold": Question(
+        "Pass mark",
+        "Rollouts that two evaluators put on different sides of it; unbiased is 0.",
+        "share",
+        {**AXES, "truth": "verdicts on the wrong side, by the truth"},
+    ),
 }
 
 
@@ -198,6 +236,11 @@ def short(value: float) -> str:
     return {"1.00": "1", f"{words.MINUS}1.00": f"{words.MINUS}1"}.get(text, text.replace("0.", ".", 1))
 
 
+def middle(text: str, limit: int) -> str:
+    """``text``, or its two ends with a mark between: names of evaluators often differ at their ends alone."""
+    return text if len(text) <= limit else f"{text[: limit // 3]}…{text[len(text) - (limit - limit // 3 - 1) :]}"
+
+
 def interval(ci: tuple[float, float] | None, kind: Kind = "number") -> str:
     """``0.43 to 0.49``, ``12.1 to 18.0 %``; empty where there is none."""
     if ci is None or not (defined(ci[0]) and defined(ci[1])):
@@ -217,18 +260,54 @@ def corrected(p: float | None) -> str:
     return DASH if p is None or not math.isfinite(p) else words.p_value(p).removeprefix("p ").removeprefix("= ")
 
 
-def bias_kind(bias: str, part: str) -> Kind:
-    """How a figure of a bias is written; shares by nature are shares wherever they stand."""
-    return "share" if part in ("consistency", "first_slot") else BIASES[bias][2]
+def component(key: str, keys: Collection[str]) -> str:
+    """A variance component in words; ``keys`` are all of the design: without seeds chance hides in the last of them."""
+    if key == SIGNAL:
+        return "the rollouts differ"
+    if key == CHANCE:
+        return "chance: the same call with another seed"
+    facets = key.removesuffix("_in_group").split("_x_")
+    who = " and ".join(PLURALS.get(facet, plain(facet)) for facet in facets if facet != "rollout")
+    if harmless(key):
+        return f"{who}: milder or stricter with all alike"
+    most = max(len(other.split("_x_")) for other in keys)
+    return f"{who} prefer other rollouts{', or chance' if CHANCE not in keys and len(facets) == most else ''}"
 
 
-def bias_rows(report: StabilityReport) -> list[tuple[str, str, list[tuple[str, Figure, Kind]]]]:
-    """(name, question, figures) of every bias that the design shows; a figure is (what, figure, how it is written)."""
-    rows: list[tuple[str, str, list[tuple[str, Figure, Kind]]]] = []
-    for key, (title, question, _) in BIASES.items():
+def harmless(key: str) -> bool:
+    """Whether a component is added to all rollouts of a query alike, so that it changes no order."""
+    return key not in (SIGNAL, CHANCE) and not key.startswith("rollout_x_")
+
+
+@dataclass(frozen=True)
+class BiasRow:
+    """One bias and its figures, each with what it is of; those over all evaluators first."""
+
+    name: str
+    question: str
+    kind: Kind
+    figures: tuple[tuple[str, Figure], ...]
+
+
+def bias_rows(report: StabilityReport) -> list[BiasRow]:
+    """Every bias that the design shows; of many evaluators those that show it the most come first."""
+    rows: list[BiasRow] = []
+    for key, asked in BIASES.items():
         found: Mapping[str, Figure] | Figure | None = getattr(report.bias, key)
-        if not found:
-            continue
-        figures = found.items() if isinstance(found, Mapping) else [("all", found)]
-        rows.append((title, question, [(PARTS.get(part, part), item, bias_kind(key, part)) for part, item in figures]))
+        figures = dict(found) if isinstance(found, Mapping) else {"all": found} if found else {}
+        known = [part for part in figures if part in asked.parts]
+        others = sorted((part for part in figures if part not in asked.parts), key=lambda part: -_size(figures[part]))
+        shown = tuple((_part(asked.parts, part), figures[part]) for part in (*known, *others))
+        if shown:
+            rows.append(BiasRow(asked.name, asked.question, asked.kind, shown))
     return rows
+
+
+def _size(found: Figure) -> float:
+    return abs(found.value) if found.value is not None else 0.0
+
+
+def _part(parts: Mapping[str, str], key: str) -> str:
+    """What a figure is of: ``first_slot:judge 2`` -> ``judge 2, decided comparisons …``; a name as it is."""
+    kind, colon, whose = key.partition(":")
+    return f"{whose}, {parts[kind]}" if colon and kind in parts else parts.get(key, key)
