@@ -13,7 +13,7 @@ import typer
 from typer import exceptions
 
 from practice import __version__
-from practice.cli import agent, compare, evaluate, init, memory, model, report, run, runs, tool
+from practice.cli import agent, compare, evaluate, init, judge, memory, model, report, run, runs, tool
 from practice.cli.common import fail, only_documents
 from practice.errors import InputError, PracticeError
 
@@ -47,6 +47,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs", help="The runs of this workspace.")
+app.add_typer(judge.app, name="judge", help="How far the judges can be trusted.")
 app.add_typer(memory.app, name="memory", help="Read and edit the experience memory.")
 app.add_typer(model.app, name="model", help="Local models: list, pull, check.")
 app.add_typer(agent.app, name="agent", help="The agents of this workspace.")
