@@ -17,11 +17,15 @@ Of judges, in arrays of scores with NaN for what is missing:
     rank          two evaluators on the same rollouts: pair counts, tau_b and its companions, top sets
     agreement     all evaluators at once: Kendall's W, Krippendorff's alpha, Fleiss' kappa, ICC
     cluster       means and ratios over queries, with intervals; shuffles within a query
+    components    variance within queries by its sources, reliability, what a larger panel would give
+    validity      against known truth: AUROC, errors, spurious and missed signal, best-of-G, cycles
+    calibrate     few labels and many judge scores: prediction-powered inference, Rogan-Gladen
 """
 
 from __future__ import annotations
 
 from practice.stats.agreement import ICC, Level, fleiss_kappa, icc, kendall_w, krippendorff_alpha
+from practice.stats.calibrate import PredictionPowered, RoganGladen, calibrated_share, ppi_mean, rogan_gladen
 from practice.stats.cluster import (
     Interval,
     cluster_mean,
@@ -31,6 +35,7 @@ from practice.stats.cluster import (
     shuffle_within,
 )
 from practice.stats.compare import Comparison, compare
+from practice.stats.components import Component, Components, PanelSize, cheapest, d_study, variance_components
 from practice.stats.means import (
     Bounds,
     Floats,
@@ -62,28 +67,52 @@ from practice.stats.rank import (
 )
 from practice.stats.sequential import crossing_probability, predictive_power, restricted_variance
 from practice.stats.strata import Association, benjamini_hochberg, holm, mantel_haenszel
+from practice.stats.validity import (
+    PerQuery,
+    auroc,
+    auroc_interval,
+    cyclic_triads,
+    false_positives,
+    missed_signal,
+    recovery,
+    spurious_signal,
+    true_positives,
+)
 
 __all__ = [
     "ICC",
     "Association",
     "Bounds",
     "Comparison",
+    "Component",
+    "Components",
     "Floats",
     "Interval",
     "Level",
     "PairCounts",
+    "PanelSize",
+    "PerQuery",
+    "PredictionPowered",
+    "RoganGladen",
     "Scores",
     "Stratum",
     "acc_eq",
     "all_tied",
+    "auroc",
+    "auroc_interval",
     "benjamini_hochberg",
     "best_worst_reversal",
+    "calibrated_share",
+    "cheapest",
     "cluster_mean",
     "cluster_ratio",
     "compare",
     "crossing_probability",
+    "cyclic_triads",
+    "d_study",
     "delta_bounds",
     "estimate",
+    "false_positives",
     "fleiss_kappa",
     "gamma",
     "holm",
@@ -93,6 +122,7 @@ __all__ = [
     "mantel_haenszel",
     "mcnemar_exact",
     "minimal_detectable",
+    "missed_signal",
     "missing_bounds",
     "missing_share",
     "one_sided",
@@ -102,13 +132,17 @@ __all__ = [
     "pass_hat_k",
     "permutation_p",
     "permutation_tails",
+    "ppi_mean",
     "predictive_power",
+    "recovery",
     "restricted_variance",
+    "rogan_gladen",
     "shuffle_within",
     "sign_flip",
     "soft_change",
     "somers_d",
     "spearman",
+    "spurious_signal",
     "stratified_tails",
     "strict_flip",
     "table_tails",
@@ -116,5 +150,7 @@ __all__ = [
     "task_means",
     "tau_b",
     "top_sets",
+    "true_positives",
+    "variance_components",
     "wilson",
 ]

@@ -66,7 +66,7 @@ def cluster_mean(values: ArrayLike, *, low: float | None = None, high: float | N
         variance = float(squares.sum()) / (n * (n - 1)) if n > 1 else math.nan
         return _plain(mean, variance, n)
     variance = float(squares.sum()) / (n - 1) ** 2 if n > 1 else 0.0
-    return _on_range(mean, variance, n, degrees(squares), base, width)
+    return on_range(mean, variance, n, degrees(squares), base, width)
 
 
 def cluster_ratio(
@@ -99,7 +99,7 @@ def cluster_ratio(
         raise ValueError(f"a ratio outside {low} to {high}")
     squares = ((a - ratio * b) / total) ** 2
     variance = float(squares.sum()) * n / (n - 1) if n > 1 else math.nan
-    return _on_range(ratio, variance, n, n - 1, base, width) if width else _plain(ratio, variance, n)
+    return on_range(ratio, variance, n, n - 1, base, width) if width else _plain(ratio, variance, n)
 
 
 def _range(low: float | None, high: float | None) -> tuple[float, float]:
@@ -116,14 +116,15 @@ def _plain(value: float, variance: float, n: int) -> Interval:
     return Interval(value, value - half, value + half, n)
 
 
-def _on_range(value: float, variance: float, n: int, degrees: float, base: float, width: float) -> Interval:
+def on_range(value: float, variance: float, n: int, freedom: float, base: float, width: float) -> Interval:
+    """Wilson's interval of a value on the range ``base`` to ``base + width``, given the variance of its estimate."""
     p = min(1.0, max(0.0, (value - base) / width))
     spread, most = variance / width**2, p * (1 - p)
     if n < 2 or spread < _NOTHING or most < _NOTHING:
         # No spread between queries says nothing of the next one beyond "n queries alike".
         low, high = wilson_at(p, float(n), z_quantile(CONFIDENCE))
     else:
-        low, high = wilson_at(p, most / spread, float(special.stdtrit(degrees, 0.5 + CONFIDENCE / 2)))
+        low, high = wilson_at(p, most / spread, float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2)))
     return Interval(value, base + width * low, base + width * high, n)
 
 

@@ -88,7 +88,7 @@ class Components:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PanelSize:
     """One row of a D-study."""
 
     levels: tuple[tuple[str, int], ...]
@@ -309,20 +309,20 @@ def _interval(design: _Design, squares: Floats, freedom: Floats, size: float, le
 # ---------------------------------------------------------------- what a panel would give
 
 
-def d_study(components: Components, calls: int = 12) -> tuple[Panel, ...]:
+def d_study(components: Components, calls: int = 12) -> tuple[PanelSize, ...]:
     """Reliability of every panel of at most ``calls`` calls a rollout, cheapest first, at equal cost the best first.
 
     Brennan 2001, section 4.1. The levels at hand are taken as a sample of those that could be used.
     """
     names = [name for name, _ in components.factors]
-    panels: list[Panel] = []
+    panels: list[PanelSize] = []
     for levels in itertools.product(range(1, calls + 1), repeat=len(names)):
         if (cost := math.prod(levels)) <= calls:
             named = tuple(zip(names, levels, strict=True))
-            panels.append(Panel(named, cost, components.reliability(dict(named))))
+            panels.append(PanelSize(named, cost, components.reliability(dict(named))))
     return tuple(sorted(panels, key=lambda panel: (panel.calls, -panel.reliability, panel.levels)))
 
 
-def cheapest(components: Components, target: float = 0.8, calls: int = 64) -> Panel | None:
+def cheapest(components: Components, target: float = 0.8, calls: int = 64) -> PanelSize | None:
     """The panel with the fewest calls a rollout that reaches ``target``; None where none of ``calls`` calls does."""
     return next((panel for panel in d_study(components, calls) if panel.reliability >= target), None)
