@@ -117,7 +117,9 @@ def d_study(panels: Sequence[Panel]) -> str:
     if not known:
         return ""
     most = max(2, *(panel.calls for panel in known))
-    top, base, left, right = 66.0, 226.0, 34.0, WIDTH - 14.0
+    marks = _legend(known)
+    top, left, right = 15.0 + 8.5 * len(marks), 34.0, WIDTH - 14.0
+    base = top + 160
 
     def x(calls: int) -> float:
         return left + 8 + (right - left - 16) * math.log(max(1, calls)) / math.log(most)
@@ -132,11 +134,12 @@ def d_study(panels: Sequence[Panel]) -> str:
     parts.append(f'<line class="goal" x1="{left}" x2="{right}" y1="{y(GOAL):.1f}" y2="{y(GOAL):.1f}"/>')
     parts.append(_text(left - 6, y(GOAL) + 4, f"{GOAL:g}", "value end"))
     for kind, of in (
-        ("seeds", sorted((p for p in known if p.prompts == 1), key=lambda p: p.calls)),
-        ("words", sorted((p for p in known if p.seeds == 1), key=lambda p: p.calls)),
+        ("seeds", [panel for panel in known if panel.prompts == 1]),
+        ("words", [panel for panel in known if panel.seeds == 1]),
     ):
-        if len(of) > 1:
-            line = " ".join(f"{x(p.calls):.1f},{y(p.reliability):.1f}" for p in of)
+        best_at = {panel.calls: panel.reliability for panel in sorted(of, key=lambda p: p.reliability)}
+        if len(best_at) > 1:
+            line = " ".join(f"{x(calls):.1f},{y(value):.1f}" for calls, value in sorted(best_at.items()))
             parts.append(f'<polyline class="curve {kind}" points="{line}"/>')
     for panel in sorted(known, key=lambda p: (p.seeds == 1, p.calls)):
         parts.append(_panel_mark(panel, x(panel.calls), y(panel.reliability)))
@@ -148,13 +151,18 @@ def d_study(panels: Sequence[Panel]) -> str:
         anchor = " end" if bx > WIDTH / 2 else ""
         shift = -8 if anchor else 8
         parts.append(
-            _text(bx + shift, base - 8, f"{terms.number(best.reliability)} for {_calls(best)}", f"value{anchor}")
+            _text(
+                bx + shift,
+                base - 8,
+                f"{terms.number(best.reliability)} for {words.count(best.calls, 'call')}",
+                f"value{anchor}",
+            )
         )
     ticks = range(1, most + 1) if most <= 6 else [t for t in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if t <= most]
     parts += [_text(x(t), base + 17, str(t), "tick mid") for t in ticks]
     parts.append(_text(WIDTH / 2, base + 34, "calls a rollout", "tick mid"))
-    parts += _legend(known)
-    said = f"The cheapest at {GOAL:g}: {_panel(best)}." if best else f"No panel reaches {GOAL:g}."
+    parts += marks
+    said = f"The cheapest at {GOAL:g}: {terms.panel(best)}." if best else f"No panel reaches {GOAL:g}."
     return _svg(base + 42, parts, "Reliability against calls a rollout", said, "d-study")
 
 
@@ -284,20 +292,9 @@ def _ends(y: float) -> list[str]:
     return [_text(10, y, "judges disagree", "tick"), _text(WIDTH - 10, y, "judges agree", "tick end")]
 
 
-def _calls(panel: Panel) -> str:
-    return f"{panel.calls:,} {'call' if panel.calls == 1 else 'calls'}"
-
-
-def _panel(panel: Panel) -> str:
-    """``3 wordings x 1 seed, 3 calls a rollout: 0.82``."""
-    prompts = f"{panel.prompts} wording{'s' if panel.prompts != 1 else ''}"
-    seeds = f"{panel.seeds} seed{'s' if panel.seeds != 1 else ''}"
-    return f"{prompts} x {seeds}, {_calls(panel)} a rollout: {terms.number(panel.reliability)}"
-
-
 def _panel_mark(panel: Panel, x: float, y: float) -> str:
     """A dot for more wordings, a square for more seeds, a hollow dot for both."""
-    tip = f"<title>{_safe(_panel(panel))}</title>"
+    tip = f"<title>{_safe(terms.panel(panel))}</title>"
     if panel.seeds == 1:
         return f'<circle class="dot new" cx="{x:.1f}" cy="{y:.1f}" r="4">{tip}</circle>'
     if panel.prompts == 1:
@@ -306,26 +303,18 @@ def _panel_mark(panel: Panel, x: float, y: float) -> str:
 
 
 def _legend(known: Sequence[Panel]) -> list[str]:
+    """What the marks are, in the order of their lines; of seeds nothing where none has more than one."""
+    seeds, ways = any(panel.seeds > 1 for panel in known), terms.ways(known)
+    lines: list[tuple[str, str]] = []
+    if any(panel.seeds == 1 and panel.prompts > 1 for panel in known):
+        mark = '<circle class="dot new" cx="42" cy="{y}" r="4"/>'
+        lines.append((mark, f"more {ways}{', one seed' if seeds else ''}"))
+    if any(panel.prompts == 1 and panel.seeds > 1 for panel in known):
+        lines.append(('<rect class="dot old" x="38.5" y="{corner}" width="7" height="7"/>', "more seeds alone"))
+    if any(panel.prompts > 1 and panel.seeds > 1 for panel in known):
+        lines.append(('<circle class="dot old hollow" cx="42" cy="{y}" r="3.5"/>', "more of both"))
     parts: list[str] = []
-    y = 10.0
-    for shown, mark, label in (
-        (
-            any(p.seeds == 1 for p in known),
-            '<circle class="dot new" cx="42" cy="{y}" r="4"/>',
-            "more wordings, one seed",
-        ),
-        (
-            any(p.prompts == 1 and p.seeds > 1 for p in known),
-            '<rect class="dot old" x="38.5" y="{corner}" width="7" height="7"/>',
-            "more seeds, one wording",
-        ),
-        (
-            any(p.prompts > 1 and p.seeds > 1 for p in known),
-            '<circle class="dot old hollow" cx="42" cy="{y}" r="3.5"/>',
-            "more of both",
-        ),
-    ):
-        if shown:
-            parts += [mark.format(y=y - 4, corner=y - 7.5), _text(54, y, label, "tick")]
-            y += 17
+    for place, (mark, label) in enumerate(lines):
+        y = 10.0 + 17 * place
+        parts += [mark.format(y=y - 4, corner=y - 7.5), _text(54, y, label, "tick")]
     return parts

@@ -43,6 +43,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) 
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _axis(key: str) -> str:
+    return text(terms.name(terms.AXES, key))
+
+
 def _head(report: StabilityReport) -> list[str]:
     parts = [
         "# How far the judges can be trusted",
@@ -63,21 +67,21 @@ def _design(report: StabilityReport) -> list[str]:
         f"{terms.number(design.missing, 'share')} of the scores missing",
         f"{words.count(len(design.evaluators), 'evaluator')}: {', '.join(text(name) for name in design.evaluators)}",
     ]
-    axes = [f"{terms.name(terms.AXES, k)} {words.count(n, 'pair')}" for k, n in design.axes.items() if k != "all"]
+    axes = [f"{_axis(k)} {words.count(n, 'pair')}" for k, n in design.axes.items() if k != "all"]
     if axes:
         lines.append(f"Evaluators that differ in one thing alone: {', '.join(axes)}")
     if terms.defined(design.mde):
         lines.append(f"A rank agreement of {terms.number(design.mde)} or more would be told from none, 8 times in 10")
     for axis, names in design.unavailable.items():
         by = ", ".join(text(name) for name in names)
-        lines.append(f"Not honoured: {text(terms.name(terms.AXES, axis))}, by {by}")
+        lines.append(f"Not honoured: {_axis(axis)}, by {by}")
     return ["## What was judged, by whom", "\n".join(f"- {line}" for line in lines)]
 
 
 def _axes(report: StabilityReport) -> list[str]:
     if not report.axes:
         return []
-    head = ["figure", "what it says", *(terms.name(terms.AXES, key) for key in report.axes)]
+    head = ["figure", "what it says", *(_axis(key) for key in report.axes)]
     rows = [
         [m.name, m.meaning, *(terms.figure(getattr(axis, m.key), m.kind) for axis in report.axes.values())]
         for m in terms.MEASURES
@@ -116,10 +120,7 @@ def _calls(report: StabilityReport) -> list[str]:
     lines = [f"Reliability of one call {terms.figure(found.single_call)}, of all together {terms.figure(found.panel)}."]
     best = stability_plots.cheapest(report.d_study)
     if best is not None:
-        lines.append(
-            f"The cheapest panel that reaches {stability_plots.GOAL:g}: {words.count(best.prompts, 'wording')} with "
-            f"{words.count(best.seeds, 'seed')} each, {words.count(best.calls, 'call')} a rollout."
-        )
+        lines.append(f"The cheapest panel that reaches {stability_plots.GOAL:g}: {text(terms.panel(best))}.")
     elif report.d_study:
         lines.append(f"No panel here reaches {stability_plots.GOAL:g}.")
     parts = ["## Where it comes from, what would help", " ".join(lines)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +11,7 @@ from practice.report import words
 
 if TYPE_CHECKING:
     from practice.stability import StabilityReport
-    from practice.stability.result import Figure, VerdictName
+    from practice.stability.result import Figure, Panel, VerdictName
 
 DASH = "–"
 """Stands where a figure is not defined or was not measured."""
@@ -117,6 +117,8 @@ AGREEMENT: Mapping[str, str] = {
     "somers_d": "Somers' D",
 }
 
+SINGULARS: Mapping[str, str] = {**AXES, "blind": "way of blinding", "evaluator": "evaluator"}
+
 SIGNAL = "rollout_in_group"
 """The component that is worth: what rollouts of one query differ in, whoever judges."""
 CHANCE = "seed"
@@ -130,7 +132,7 @@ PLURALS: Mapping[str, str] = {
     "rubric": "rubrics",
     "option_order": "option orders",
     "rollout_order": "rollout orders",
-    "blind": "blind and labelled judges",
+    "blind": "ways of blinding",
     "evaluator": "evaluators",
 }
 
@@ -277,6 +279,20 @@ def component(key: str, keys: Collection[str]) -> str:
 def harmless(key: str) -> bool:
     """Whether a component is added to all rollouts of a query alike, so that it changes no order."""
     return key not in (SIGNAL, CHANCE) and not key.startswith("rollout_x_")
+
+
+def ways(panels: Iterable[Panel]) -> str:
+    """What panels differ in besides the seed: ``wordings``, ``models``; ``ways of judging`` where it is several."""
+    axes = {axis for panel in panels for axis in panel.levels if axis != CHANCE}
+    return "wordings" if not axes else PLURALS.get(axes.pop(), "ways") if len(axes) == 1 else "ways of judging"
+
+
+def panel(found: Panel) -> str:
+    """``3 wordings x 1 seed, 3 calls a rollout: 0.82``."""
+    levels = found.levels or {"prompt": found.prompts, CHANCE: found.seeds}
+    parts = [f"{n:,} {name(SINGULARS if n == 1 else PLURALS, axis)}" for axis, n in levels.items()]
+    calls = words.count(found.calls, "call")
+    return f"{' x '.join(parts) or 'one evaluator'}, {calls} a rollout: {number(found.reliability)}"
 
 
 @dataclass(frozen=True)
