@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from practice.stability.grid import mean_figure, mean_known
+from practice.stability.grid import mean_figure, mean_known, ratio_figure
 from practice.stability.looks import Look, mean_look, named, ratio_look
 from practice.stability.odd import family, odd_looks
 from practice.stability.position import cycle_look, position_looks
@@ -35,10 +35,11 @@ def biases(table: ScoreTable, *, margin: float, mark: float, strict: tuple[Float
     position = position_looks(table, margin)
     option_order, blind, own = _options(table), _blind(table), _self_family(table)
     length, cycle = _length(table), cycle_look(table, margin)
-    threshold = _threshold(table, mark, margin)
+    apart = _apart(table, mark)
+    threshold = _threshold(table, mark, margin, apart.get(ALL))
     flips = ratio_look("label flips", "evaluators reverse {} of the pairs that both order", *strict, (0.0, margin))
-    polarity, apart = odd_looks(table, margin, seed)
-    groups = (position, option_order, length, blind, own, threshold, polarity, apart)
+    polarity, distance = odd_looks(table, margin, seed)
+    groups = (position, option_order, length, blind, own, threshold, polarity, distance)
     looks = [look for group in groups for look in group.values()]
     return Bias(
         position=_figures(position),
@@ -47,9 +48,9 @@ def biases(table: ScoreTable, *, margin: float, mark: float, strict: tuple[Float
         blind=_figures(blind),
         self_family=_figures(own),
         cycles=None if cycle is None else cycle.figure,
-        threshold=_figures(threshold),
+        threshold={axis: ratio_figure(*counts, 0, 1) for axis, counts in apart.items()} | _figures(threshold),
         polarity=_figures(polarity),
-        family=_figures(apart),
+        family=_figures(distance),
         named=named([*looks, *([cycle] if cycle else []), *([flips] if flips.figure.n else [])]),
     )
 
@@ -78,9 +79,11 @@ def _length(table: ScoreTable) -> dict[str, Look]:
         columns |= {key.name: taus[:, who] for who, key in enumerate(table.evaluators)}
     looks: dict[str, Look] = {}
     for name, values in columns.items():
-        whose = "over all evaluators" if name == ALL else f"of {name}"
-        words = f"scores go with length: tau_b {{}} within a group, {whose}; {unbiased}"
-        looks[name] = mean_look("length", words, values, (min(0.0, expected), max(0.0, expected)), (-1, 1))
+        whose = None if name == ALL else name
+        what = "over all evaluators" if whose is None else "by evaluator"
+        words = f"scores go with length, tau_b within a group {what}: {{}}; {unbiased}"
+        between = (min(0.0, expected), max(0.0, expected))
+        looks[name] = mean_look("length", words, values, between, (-1, 1), whose=whose)
     return looks
 
 
@@ -213,13 +216,14 @@ def pass_mark(table: ScoreTable, given: float | None) -> float:
     return float(known.min() + known.max()) / 2 if known.size else 0.5
 
 
-def _threshold(table: ScoreTable, mark: float, margin: float) -> dict[str, Look]:
-    """Axis (and ``all``) -> share of rollouts that a pair of evaluators puts on different sides of the pass mark.
-
-    ``truth`` -> share of the verdicts on the wrong side, where truth is 0 or 1.
+def _apart(table: ScoreTable, mark: float) -> dict[str, tuple[Floats, Floats]]:
+    """Axis (and ``all``) -> rollouts that a pair of evaluators puts on different sides of the pass mark, and all that
+    both scored, summed over pairs, (N,). Pairwise verdicts have no pass mark.
     """
+    if table.duels:
+        return {}
     passed = np.where(np.isnan(table.scores), np.nan, table.scores >= mark)
-    looks: dict[str, Look] = {}
+    found: dict[str, tuple[Floats, Floats]] = {}
     for axis, pairs in axis_pairs(table.evaluators).items():
         over, under = np.zeros(len(passed)), np.zeros(len(passed))
         for one, two in pairs:
@@ -227,14 +231,24 @@ def _threshold(table: ScoreTable, mark: float, margin: float) -> dict[str, Look]
             over += np.nansum(apart, axis=1)
             under += (~np.isnan(apart)).sum(axis=1)
         if under.any():
-            which = "two evaluators" if axis == ALL else f"evaluators that differ in {axis} alone"
-            words = f"{which} put {{}} of the rollouts on different sides of the pass mark {mark:g}"
-            looks[axis] = ratio_look("label flips", words, over, under, (0.0, margin))
-    truth = table.truth
-    if truth is not None and binary_truth(table):
-        wrong = np.abs(passed - truth[:, None, :]).reshape(len(passed), -1)
+            found[axis] = over, under
+    return found
+
+
+def _threshold(table: ScoreTable, mark: float, margin: float, apart: tuple[Floats, Floats] | None) -> dict[str, Look]:
+    """``all`` -> share of the rollouts that two evaluators put on different sides; ``truth`` -> share of the verdicts
+    on the wrong side, where truth is 0 or 1.
+    """
+    looks: dict[str, Look] = {}
+    if apart is not None:
+        words = f"two evaluators put {{}} of the rollouts on different sides of the pass mark {mark:g}"
+        looks[ALL] = ratio_look("label flips", words, *apart, (0.0, margin))
+    if table.truth is not None and not table.duels and binary_truth(table):
+        passed = np.where(np.isnan(table.scores), np.nan, table.scores >= mark)
+        wrong = np.abs(passed - table.truth[:, None, :]).reshape(len(passed), -1)
         under = (~np.isnan(wrong)).sum(axis=1).astype(np.float64)
         words = f"{{}} of the verdicts are on the wrong side of the pass mark {mark:g}, by the known truth"
-        if under.any():
-            looks["truth"] = ratio_look("label flips", words, np.nansum(wrong, axis=1), under, (0.0, margin))
+        # Two judges that err independently at this rate differ at the margin: 2e(1-e) = margin.
+        rate = (1 - float(np.sqrt(1 - 2 * margin))) / 2
+        looks["truth"] = ratio_look("label flips", words, np.nansum(wrong, axis=1), under, (0.0, rate))
     return looks

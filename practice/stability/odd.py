@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from practice.stability.grid import mean_known
-from practice.stability.looks import Look, mean_look
+from practice.stability.looks import Look, apart, mean_look
 from practice.stability.null import cell_taus, subsample
 from practice.stability.table import EvaluatorKey, Floats, ScoreTable, axis_pairs
 from practice.stats import pair_counts, tau_b
@@ -119,7 +119,7 @@ def _chain(kind: _Kind, taus: _Taus, look: Callable[[_Kind, str, _Taus], Look | 
         looks = [(unit, made) for unit in left if (made := look(inside, unit, taus)) is not None]
         if not looks:
             break
-        unit, worst = max(looks, key=lambda item: _apart(item[1]))
+        unit, worst = max(looks, key=lambda item: apart(item[1]))
         found[unit] = replace(worst, follows=bool(found))
         left.remove(unit)
     return found
@@ -129,12 +129,6 @@ def _over(taus: _Taus, pairs: Sequence[tuple[int, int]]) -> Floats:
     """Mean tau_b over some pairs of evaluators, (N,)."""
     one, two = ([pair[side] for pair in pairs] for side in (0, 1))
     return mean_known(taus.each_other[:, one, two])
-
-
-def _apart(look: Look) -> float:
-    """How far outside of what an unbiased judge shows a figure lies."""
-    value = look.figure.value
-    return -np.inf if value is None else max(look.low - value, value - look.high)
 
 
 _NOUN = {"prompt": "the wording", "model": "the model family", "evaluator": "the evaluator"}

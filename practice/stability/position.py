@@ -53,18 +53,23 @@ def position_looks(table: ScoreTable, margin: float) -> dict[str, Look]:
 
 
 def _looks(name: str, counts: _Counts, groups: Sequence[str], margin: float) -> dict[str, Look]:
-    suffix, whose = ("", "") if name == "all" else (f":{name}", f" of {name}")
+    """The two looks at one evaluator, or at all of them."""
+    whose = None if name == "all" else name
+    suffix = "" if whose is None else f":{whose}"
 
     def column(found: Counter[str]) -> Floats:
         return np.array([found[group] for group in groups], dtype=np.float64)
 
-    first = f"the rollout that stands first wins {{}} of the decided comparisons{whose}; an unbiased judge shows 50 %"
-    same = f"{{}} of the answers{whose} stay the same when the two rollouts change places"
+    if whose is None:
+        same = "{} of the answers stay the same when the two rollouts change places"
+        first = "the rollout that stands first wins {} of the decided comparisons; an unbiased judge shows 50 %"
+    else:
+        same = "answers that stay the same when the two rollouts change places, by evaluator: {}"
+        first = "decided comparisons that the rollout that stands first wins, by evaluator: {}"
+    pairs, decided, unbiased = column(counts.both), column(counts.decided), (1 - margin, 1.0)
     return {
-        f"consistency{suffix}": ratio_look(
-            "position", same, column(counts.same), column(counts.both), (1 - margin, 1.0)
-        ),
-        f"first_slot{suffix}": ratio_look("position", first, column(counts.first), column(counts.decided), (0.5, 0.5)),
+        f"consistency{suffix}": ratio_look("position", same, column(counts.same), pairs, unbiased, whose=whose),
+        f"first_slot{suffix}": ratio_look("position", first, column(counts.first), decided, (0.5, 0.5), whose=whose),
     }
 
 

@@ -74,7 +74,7 @@ def _factors(evaluators: Sequence[EvaluatorKey]) -> dict[str, Sequence[Hashable]
     return factors or {"evaluator": [key.name for key in evaluators]}
 
 
-def _panel(panel: room.Panel) -> Panel:
+def _panel(panel: room.PanelSize) -> Panel:
     seeds = panel.of("seed")
     return Panel(
         prompts=panel.calls // seeds,

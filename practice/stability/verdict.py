@@ -62,7 +62,7 @@ class Cuts(Value):
     """STABLE only where, with truth known, at most this share of the groups that truth leaves alike is separated."""
     target: float = Field(default=0.8, gt=0, lt=1)
     """The reliability that the cheapest panel is looked for at."""
-    margin: float = Field(default=0.1, ge=0, le=1)
+    margin: float = Field(default=0.15, ge=0, lt=0.5)
     """What flips, cycles and the distance of one family from the rest may come to before they are named a bias."""
     pass_mark: float | None = None
     """A score of this or more passes; default: halfway between the lowest and the highest score."""
@@ -199,30 +199,29 @@ def _cheapest(d_study: Sequence[Panel], cuts: Cuts) -> str:
     enough = [panel for panel in d_study if panel.reliability >= cuts.target]
     if enough:
         best = min(enough, key=lambda panel: (panel.calls, -panel.reliability))
-        reach = "reaches" if _single(best) else "reach"
-        calls = counted(best.calls, "call", words=False)
-        return f"{described(best)} {reach} reliability {cuts.target:g} for {calls} a rollout"
+        if best.calls == 1:
+            return f"a single call reaches reliability {cuts.target:g}"
+        return f"{described(best)} {_verb(best, 'reach')} reliability {cuts.target:g} for {best.calls} calls a rollout"
     top = max(d_study, key=lambda panel: (panel.reliability, -panel.calls))
-    come = "comes" if _single(top) else "come"
-    return f"no panel looked at reaches reliability {cuts.target:g}: {described(top)} {come} to {top.reliability:.2f}"
-
-
-def _single(panel: Panel) -> bool:
-    """Whether what :func:`described` says begins with one."""
-    ways = [count for axis, count in panel.levels.items() if axis != "seed"]
-    return (ways[0] if ways else 1 if panel.levels else panel.prompts) == 1
+    most = f"{described(top)} {_verb(top, 'come')} to {top.reliability:.2f}"
+    return f"no panel looked at reaches reliability {cuts.target:g}: {most}"
 
 
 def described(panel: Panel) -> str:
-    """``three wordings at one seed each``, ``two models with three wordings each``."""
+    """``three wordings at one seed each``, ``two models with three wordings each``, ``one evaluator at five seeds``."""
     levels = panel.levels or {"prompt": panel.prompts, "seed": panel.seeds}
-    ways = [(NOUNS[axis], count) for axis, count in levels.items() if axis != "seed"]
-    parts = [counted(count, noun) for noun, count in ways] or ["one evaluator"]
-    each = " each" if ways and ways[0][1] > 1 else ""
-    text = " with ".join(parts)
+    ways = [(axis, count) for axis, count in levels.items() if axis != "seed"] or [("evaluator", 1)]
+    many = [(axis, count) for axis, count in ways if count > 1] or ways[:1]
+    text = " with ".join(counted(count, NOUNS[axis]) for axis, count in many)
     if "seed" in levels:
-        return f"{text} at {counted(levels['seed'], 'seed')}{each}"
-    return f"{text}{each if len(parts) > 1 else ''}"
+        text += f" at {counted(levels['seed'], 'seed')}"
+    return f"{text} each" if many[0][1] > 1 and (len(many) > 1 or "seed" in levels) else text
+
+
+def _verb(panel: Panel, verb: str) -> str:
+    """``reach`` or ``reaches``, as what :func:`described` begins with."""
+    single = {"reach": "reaches", "come": "comes"}
+    return single[verb] if described(panel).startswith("one ") else verb
 
 
 # ---------------------------------------------------------------- words
@@ -249,9 +248,9 @@ def bounds(figure: Figure, form: str, factor: float) -> str:
     return f"[{factor * figure.ci[0]:{form}}, {factor * figure.ci[1]:{form}}]"
 
 
-def counted(number: int, noun: str, *, words: bool = True) -> str:
-    """``three wordings``, ``one seed``, ``12 calls``."""
+def counted(number: int, noun: str) -> str:
+    """``three wordings``, ``one seed``, ``12 evaluators``."""
     names = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-    name = names[number] if words and number < len(names) else str(number)
+    name = names[number] if number < len(names) else str(number)
     plural = noun if number == 1 else noun.replace("way of", "ways of") if " of " in noun else f"{noun}s"
     return f"{name} {plural}"
