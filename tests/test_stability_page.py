@@ -243,12 +243,16 @@ def test_what_an_endpoint_did_not_honour_is_said() -> None:
 
 def test_biases_are_named_in_words_and_measured() -> None:
     text = section(stability_html(report()), "What moves a verdict besides worth")
-    assert text.startswith("length: scores go with length.")
+    assert text.startswith("Length: scores go with length.")
     assert "Position : decided comparisons won by the first; unbiased is 50 % " in text
     assert "Position : mini · default, decided comparisons won by the first" in text
     assert "Length : truth itself" in text and "Pass mark : wording" in text
     assert "Own family" not in text, "not in this design"
     assert text.index("Length : all evaluators") < text.index("Length : truth itself") < text.index("Length : mini")
+    first = {"first_slot:calm": fig(0.5), "first_slot:hasty": fig(0.9), "consistency:fickle": fig(0.3)}
+    rows = terms.bias_rows(report(bias=Bias(position=first, polarity={"sound": fig(0.9), "inverted": fig(-0.6)})))
+    order = [[what.partition(",")[0] for what, _ in row.figures] for row in rows]
+    assert order == [["fickle", "hasty", "calm"], ["inverted", "sound"]], "the worst first"
     clean = report(bias=report().bias.model_copy(update={"named": ()}))
     assert "No bias was found" in section(stability_html(clean), "What moves a verdict besides worth")
 
@@ -266,6 +270,13 @@ def test_components_say_what_they_do_to_the_order() -> None:
     assert re.findall(r'class="mark (\w+)"', plot) == ["new", "bad", "old", "bad"]
     widths = [float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', plot)]
     assert widths[0] / widths[1] == pytest.approx(2.1, abs=0.01)
+
+
+def test_a_share_that_would_be_nothing_has_no_bar() -> None:
+    found = {**report().components, "seed": Component(variance=1e-9, share=1e-6)}
+    root = svg(stability_plots.components(found))
+    assert len(list(root.iter("rect"))) == 3 and "chance: the same call with another seed 0.0" in str(root[1].text)
+    assert stability_plots.components({}) == ""
 
 
 # ---------------------------------------------------------------- the heatmap
@@ -353,7 +364,7 @@ def test_the_cheapest_panel_at_the_goal_is_ringed() -> None:
     plot = stability_plots.d_study(panels)
     assert svg(plot)[1].text == "The cheapest at 0.8: 4 wordings x 1 seed, 4 calls a rollout: 0.81."
     assert plot.count('class="ring"') == 1 and "0.81 for 4 calls" in plot
-    assert plot.count("<polyline") == 2 and "more of both" in plot
+    assert plot.count("<polyline") == 2 and "other panels" in plot
     weak = [panel.model_copy(update={"reliability": 0.5}) for panel in panels]
     assert stability_plots.cheapest(weak) is None
     assert svg(stability_plots.d_study(weak))[1].text == "No panel reaches 0.8."
@@ -546,6 +557,9 @@ def test_markdown_says_what_the_page_says() -> None:
     assert "*Stable is not correct: judges can agree and all be wrong.*" in text
     meaning = terms.MEASURES[0].meaning
     assert f"| rank agreement, tau_b | {meaning} | 0.42 (0.38 to 0.46) | 0.40 (0.36 to 0.44) |" in text
+    assert "| compared | evaluator pairs, in how many groups | 3 in 58 | 3 in 58 |" in text
+    assert re.search(r"\| by shuffling alone \| [^|]+ \| 0.09 \| 0.09 \|", text)
+    assert re.search(r"\| corrected p \| [^|]+ \| 0.002 \| 0.002 \|", text)
     assert "| 1 mini · default | · | −0.10 | −0.10 |" in text
     assert "The cheapest panel that reaches 0.8: 4 wordings x 1 seed, 4 calls a rollout: 0.81." in text
     assert "- **length: scores go with length.**" in text and "| 3 | 40.0\u00a0% | 90.0\u00a0% |" in text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ GOAL = 0.8
 """The reliability that a panel is looked for at."""
 FROM, TO = 112.0, 346.0
 """Where a row's scale begins and ends; its label stands before, its value after."""
+FAINT = 0.0005
+"""A share below this has no bar."""
 BINS = 40
 DOTS = 18
 """Groups in one bin up to which each is a dot of its own."""
@@ -112,58 +115,34 @@ def group_strip(group_tau: Mapping[str, float | None], mean: float | None) -> st
 
 
 def d_study(panels: Sequence[Panel]) -> str:
-    """Reliability against calls a rollout, for more wordings, more seeds, both; the cheapest at the goal is ringed."""
+    """Reliability against calls a rollout, the cheapest panel at the goal ringed.
+
+    Two lines: the best panel of one seed at each number of calls, and more seeds alone. Other panels are hollow.
+    """
     known = [panel for panel in panels if math.isfinite(panel.reliability)]
     if not known:
         return ""
-    most = max(2, *(panel.calls for panel in known))
-    marks = _legend(known)
-    top, left, right = 15.0 + 8.5 * len(marks), 34.0, WIDTH - 14.0
-    base = top + 160
-
-    def x(calls: int) -> float:
-        return left + 8 + (right - left - 16) * math.log(max(1, calls)) / math.log(most)
-
-    def y(reliability: float) -> float:
-        return base - (base - top) * min(1.0, max(0.0, reliability))
-
-    parts: list[str] = []
-    for value in (0.0, 0.2, 0.4, 0.6, 1.0):
-        parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        parts.append(_text(left - 6, y(value) + 4, f"{value:g}", "tick end"))
-    parts.append(f'<line class="goal" x1="{left}" x2="{right}" y1="{y(GOAL):.1f}" y2="{y(GOAL):.1f}"/>')
-    parts.append(_text(left - 6, y(GOAL) + 4, f"{GOAL:g}", "value end"))
-    for kind, of in (
-        ("seeds", [panel for panel in known if panel.prompts == 1]),
-        ("words", [panel for panel in known if panel.seeds == 1]),
-    ):
-        best_at = {panel.calls: panel.reliability for panel in sorted(of, key=lambda p: p.reliability)}
-        if len(best_at) > 1:
-            line = " ".join(f"{x(calls):.1f},{y(value):.1f}" for calls, value in sorted(best_at.items()))
-            parts.append(f'<polyline class="curve {kind}" points="{line}"/>')
-    for panel in sorted(known, key=lambda p: (p.seeds == 1, p.calls)):
-        parts.append(_panel_mark(panel, x(panel.calls), y(panel.reliability)))
+    lines = {
+        "words": _frontier(panel for panel in known if panel.seeds == 1),
+        "seeds": _frontier(panel for panel in known if panel.prompts == 1),
+    }
+    marks = _legend(known, lines)
+    plane = _Plane(top=15 + 8.5 * len(marks), most=max(2, *(panel.calls for panel in known)))
+    parts = _levels(plane)
+    for kind, of in reversed(lines.items()):
+        if len(of) > 1:
+            points = " ".join(f"{plane.x(panel.calls):.1f},{plane.y(panel.reliability):.1f}" for panel in of)
+            parts.append(f'<polyline class="curve {kind}" points="{points}"/>')
+    rest = [panel for panel in known if panel not in lines["words"] and panel not in lines["seeds"]]
+    for kind, of in (("other", rest), ("seeds", lines["seeds"]), ("words", lines["words"])):
+        parts += [
+            _panel_mark(kind, plane.x(panel.calls), plane.y(panel.reliability), terms.panel(panel)) for panel in of
+        ]
     best = cheapest(known)
     if best is not None:
-        bx, by = x(best.calls), y(best.reliability)
-        parts.append(f'<line class="zero" x1="{bx:.1f}" x2="{bx:.1f}" y1="{by + 9:.1f}" y2="{base}"/>')
-        parts.append(f'<circle class="ring" cx="{bx:.1f}" cy="{by:.1f}" r="9"/>')
-        anchor = " end" if bx > WIDTH / 2 else ""
-        shift = -8 if anchor else 8
-        parts.append(
-            _text(
-                bx + shift,
-                base - 8,
-                f"{terms.number(best.reliability)} for {words.count(best.calls, 'call')}",
-                f"value{anchor}",
-            )
-        )
-    ticks = range(1, most + 1) if most <= 6 else [t for t in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if t <= most]
-    parts += [_text(x(t), base + 17, str(t), "tick mid") for t in ticks]
-    parts.append(_text(WIDTH / 2, base + 34, "calls a rollout", "tick mid"))
-    parts += marks
+        parts += _ring(best, plane)
     said = f"The cheapest at {GOAL:g}: {terms.panel(best)}." if best else f"No panel reaches {GOAL:g}."
-    return _svg(base + 42, parts, "Reliability against calls a rollout", said, "d-study")
+    return _svg(plane.base + 42, [*parts, *marks], "Reliability against calls a rollout", said, "d-study")
 
 
 def cheapest(panels: Iterable[Panel]) -> Panel | None:
@@ -210,13 +189,17 @@ def coverage(points: Sequence[tuple[float, float]]) -> str:
 
 
 def components(found: Mapping[str, Component]) -> str:
-    """One bar a component of the variance within queries: its share, and in words what it stands for."""
+    """One bar a component of the variance within queries: its share, and in words what it stands for.
+
+    Shares that would be written 0.0 % have no bar; the description has them all.
+    """
     known = {key: item for key, item in found.items() if math.isfinite(item.share)}
-    if not known:
+    drawn = {key: item for key, item in known.items() if key == terms.SIGNAL or item.share >= FAINT}
+    if not drawn:
         return ""
     parts: list[str] = []
     y = 12.0
-    for key, item in known.items():
+    for key, item in drawn.items():
         width = max(1.0, 330 * min(1.0, item.share))
         kind = "new" if key == terms.SIGNAL else "old" if terms.harmless(key) else "bad"
         parts.append(_text(0, y, terms.component(key, known), "label"))
@@ -292,29 +275,84 @@ def _ends(y: float) -> list[str]:
     return [_text(10, y, "judges disagree", "tick"), _text(WIDTH - 10, y, "judges agree", "tick end")]
 
 
-def _panel_mark(panel: Panel, x: float, y: float) -> str:
-    """A dot for more wordings, a square for more seeds, a hollow dot for both."""
-    tip = f"<title>{_safe(terms.panel(panel))}</title>"
-    if panel.seeds == 1:
+@dataclass(frozen=True)
+class _Plane:
+    """Where calls (on a logarithmic scale) and reliability (0 to 1) stand."""
+
+    top: float
+    most: int
+    """Calls at the right end."""
+    left: float = 34.0
+    right: float = WIDTH - 14.0
+
+    @property
+    def base(self) -> float:
+        return self.top + 160
+
+    def x(self, calls: int) -> float:
+        return self.left + 8 + (self.right - self.left - 16) * math.log(max(1, calls)) / math.log(self.most)
+
+    def y(self, reliability: float) -> float:
+        return self.base - (self.base - self.top) * min(1.0, max(0.0, reliability))
+
+
+def _frontier(panels: Iterable[Panel]) -> list[Panel]:
+    """The most reliable panel at each number of calls, the fewest calls first."""
+    best: dict[int, Panel] = {}
+    for panel in panels:
+        if panel.calls not in best or panel.reliability > best[panel.calls].reliability:
+            best[panel.calls] = panel
+    return [best[calls] for calls in sorted(best)]
+
+
+def _levels(plane: _Plane) -> list[str]:
+    """Lines at 0, 0.2 … 1, the goal's among them, and the numbers of calls."""
+    parts: list[str] = []
+    for value in (0.0, 0.2, 0.4, 0.6, GOAL, 1.0):
+        line, text = ("goal", "value end") if value == GOAL else ("grid", "tick end")
+        y = plane.y(value)
+        parts.append(f'<line class="{line}" x1="{plane.left}" x2="{plane.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(plane.left - 6, y + 4, f"{value:g}", text))
+    doubled = [2**power for power in range(11)]
+    for calls in range(1, plane.most + 1) if plane.most <= 6 else doubled:
+        if calls <= plane.most:
+            parts.append(_text(plane.x(calls), plane.base + 17, str(calls), "tick mid"))
+    return [*parts, _text(WIDTH / 2, plane.base + 34, "calls a rollout", "tick mid")]
+
+
+def _ring(best: Panel, plane: _Plane) -> list[str]:
+    x, y = plane.x(best.calls), plane.y(best.reliability)
+    text, shift = ("value end", -8) if x > WIDTH / 2 else ("value", 8)
+    said = f"{terms.number(best.reliability)} for {words.count(best.calls, 'call')}"
+    return [
+        f'<line class="zero" x1="{x:.1f}" x2="{x:.1f}" y1="{y + 9:.1f}" y2="{plane.base}"/>',
+        f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="9"/>',
+        _text(x + shift, plane.base - 8, said, text),
+    ]
+
+
+def _panel_mark(kind: str, x: float, y: float, said: str) -> str:
+    """A dot for the best of one seed, a square for more seeds, a hollow dot for others."""
+    tip = f"<title>{_safe(said)}</title>"
+    if kind == "words":
         return f'<circle class="dot new" cx="{x:.1f}" cy="{y:.1f}" r="4">{tip}</circle>'
-    if panel.prompts == 1:
+    if kind == "seeds":
         return f'<rect class="dot old" x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7">{tip}</rect>'
     return f'<circle class="dot old hollow" cx="{x:.1f}" cy="{y:.1f}" r="3.5">{tip}</circle>'
 
 
-def _legend(known: Sequence[Panel]) -> list[str]:
-    """What the marks are, in the order of their lines; of seeds nothing where none has more than one."""
-    seeds, ways = any(panel.seeds > 1 for panel in known), terms.ways(known)
-    lines: list[tuple[str, str]] = []
-    if any(panel.seeds == 1 and panel.prompts > 1 for panel in known):
-        mark = '<circle class="dot new" cx="42" cy="{y}" r="4"/>'
-        lines.append((mark, f"more {ways}{', one seed' if seeds else ''}"))
-    if any(panel.prompts == 1 and panel.seeds > 1 for panel in known):
-        lines.append(('<rect class="dot old" x="38.5" y="{corner}" width="7" height="7"/>', "more seeds alone"))
-    if any(panel.prompts > 1 and panel.seeds > 1 for panel in known):
-        lines.append(('<circle class="dot old hollow" cx="42" cy="{y}" r="3.5"/>', "more of both"))
+def _legend(known: Sequence[Panel], lines: Mapping[str, Sequence[Panel]]) -> list[str]:
+    """What the marks are; of seeds nothing where none varies."""
+    shown: list[tuple[str, str]] = []
+    if len(lines["words"]) > 1:
+        seeds = ", one seed" if len(lines["seeds"]) > 1 else ""
+        shown.append(("words", f"more {terms.ways(known)}{seeds}"))
+    if len(lines["seeds"]) > 1:
+        shown.append(("seeds", "more seeds alone"))
+    if len(known) > len({id(panel) for of in lines.values() for panel in of}):
+        shown.append(("other", "other panels"))
     parts: list[str] = []
-    for place, (mark, label) in enumerate(lines):
+    for place, (kind, label) in enumerate(shown):
         y = 10.0 + 17 * place
-        parts += [mark.format(y=y - 4, corner=y - 7.5), _text(54, y, label, "tick")]
+        parts += [_panel_mark(kind, 42, y - 4, label), _text(54, y, label, "tick")]
     return parts

@@ -88,17 +88,14 @@ def _axes(report: StabilityReport) -> list[str]:
     ]
     rows = [row for row in rows if set(row[2:]) != {terms.DASH}]
     axes = report.axes.values()
-    rows.append(
-        ["pairs, groups", *(f"{a.pairs:,}, {a.tau_b.n:,}" for a in axes), "evaluator pairs, in how many groups"]
-    )
-    if any(a.tau_b_null is not None for a in axes):
-        rows.append(
-            ["by shuffling alone", *(terms.number(a.tau_b_null) for a in axes), "tau_b that shuffled scores stay under"]
-        )
-    if any(a.p is not None for a in axes):
-        rows.append(
-            ["corrected p", *(terms.corrected(a.q if a.q is not None else a.p) for a in axes), "Holm over the columns"]
-        )
+    pairs = [f"{axis.pairs:,} in {axis.tau_b.n:,}" for axis in axes]
+    rows.append(["compared", "evaluator pairs, in how many groups", *pairs])
+    if any(axis.tau_b_null is not None for axis in axes):
+        nulls = [terms.number(axis.tau_b_null) for axis in axes]
+        rows.append(["by shuffling alone", "the tau_b that shuffled scores stay under, 39 times in 40", *nulls])
+    if any(axis.q is not None for axis in axes):
+        corrected = [terms.corrected(axis.q) for axis in axes]
+        rows.append(["corrected p", "that shuffled scores agree as much; Holm's, over the columns", *corrected])
     ties = ", ".join(f"{t.name} {terms.number(getattr(report.ties, t.key), 'share')}" for t in terms.TIES)
     return ["## What changes when one thing changes", table(head, rows, left=2), f"Ties: {ties}."]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from practice.report import words
@@ -145,6 +145,13 @@ class Question:
     question: str
     kind: Kind
     parts: Mapping[str, str]
+    unbiased: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What an unbiased judge shows, by part; ``""`` is any other, and 0 where nothing is said."""
+
+    def distance(self, part: str, found: Figure) -> float:
+        """How far a figure lies from what an unbiased judge shows; -1 where it is not defined."""
+        expected = self.unbiased.get(part.partition(":")[0], self.unbiased.get("", 0.0))
+        return -1.0 if found.value is None else abs(found.value - expected)
 
 
 BIASES: Mapping[str, Question] = {
@@ -156,6 +163,7 @@ BIASES: Mapping[str, Question] = {
             "consistency": "same answer after the swap; unbiased is close to 100 %",
             "first_slot": "decided comparisons won by the first; unbiased is 50 %",
         },
+        {"consistency": 1.0, "first_slot": 0.5},
     ),
     "option_order": Question(
         "Option order",
@@ -186,6 +194,7 @@ BIASES: Mapping[str, Question] = {
         "Does one judge upside down? tau_b with the others, or with truth; below 0 is inverted.",
         "number",
         {},
+        {"": 1.0},
     ),
     "family": Question(
         "Standing apart",
@@ -312,15 +321,12 @@ def bias_rows(report: StabilityReport) -> list[BiasRow]:
         found: Mapping[str, Figure] | Figure | None = getattr(report.bias, key)
         figures = dict(found) if isinstance(found, Mapping) else {"all": found} if found else {}
         known = [part for part in figures if part in asked.parts]
-        others = sorted((part for part in figures if part not in asked.parts), key=lambda part: -_size(figures[part]))
+        others = [part for part in figures if part not in asked.parts]
+        others.sort(key=lambda part: -asked.distance(part, figures[part]))
         shown = tuple((_part(asked.parts, part), figures[part]) for part in (*known, *others))
         if shown:
             rows.append(BiasRow(asked.name, asked.question, asked.kind, shown))
     return rows
-
-
-def _size(found: Figure) -> float:
-    return abs(found.value) if found.value is not None else 0.0
 
 
 def _part(parts: Mapping[str, str], key: str) -> str:
