@@ -159,7 +159,7 @@ def test_wrong_ratios_are_refused() -> None:
 
 @pytest.mark.parametrize(("n", "power", "effect"), [(10, 0.8, 0.9960019107624178), (40, 0.9, 0.525637566749724)])
 def test_the_detectable_mean_is_that_of_statsmodels(n: int, power: float, effect: float) -> None:
-    # statsmodels 0.14, TTestPower().solve_power(nobs=n, alpha=0.05, power=power), in standard deviations.
+    # statsmodels 0.15, TTestPower().solve_power(nobs=n, alpha=0.05, power=power), in standard deviations.
     values = np.random.default_rng(n).normal(size=n)
     got = minimal_detectable([*values, math.nan], power=power)
     assert got / float(values.std(ddof=1)) == pytest.approx(effect, abs=1e-4)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,8 +75,8 @@ class Components:
         """Within-query reliability of the mean over a panel with so many levels of each factor, 1 where not named.
 
         s_r/(s_r + sum over interactions of s/(product of its factors' levels)), Brennan 2001, eq. 4.20 ff., relative
-        decisions: rollouts of one query are compared, so a level that is added to all of them does no harm. NaN where
-        nothing varies.
+        decisions: rollouts of one query are compared, so a level that is added to all of them does no harm. Negative
+        estimates count as 0, which in designs of many factors makes it a little too low. NaN where nothing varies.
         """
         noise = sum(
             part.variance / math.prod(levels.get(facet, 1) for facet in part.facets[1:])
@@ -316,11 +316,20 @@ def d_study(components: Components, calls: int = 12) -> tuple[PanelSize, ...]:
     """
     names = [name for name, _ in components.factors]
     panels: list[PanelSize] = []
-    for levels in itertools.product(range(1, calls + 1), repeat=len(names)):
-        if (cost := math.prod(levels)) <= calls:
-            named = tuple(zip(names, levels, strict=True))
-            panels.append(PanelSize(named, cost, components.reliability(dict(named))))
+    for levels in _within_cost(len(names), calls):
+        named = tuple(zip(names, levels, strict=True))
+        panels.append(PanelSize(named, math.prod(levels), components.reliability(dict(named))))
     return tuple(sorted(panels, key=lambda panel: (panel.calls, -panel.reliability, panel.levels)))
+
+
+def _within_cost(factors: int, calls: int) -> Iterator[tuple[int, ...]]:
+    """Levels of each factor whose product is at most ``calls``."""
+    if factors == 0:
+        yield ()
+        return
+    for first in range(1, calls + 1):
+        for others in _within_cost(factors - 1, calls // first):
+            yield (first, *others)
 
 
 def cheapest(components: Components, target: float = 0.8, calls: int = 64) -> PanelSize | None:
