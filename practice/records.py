@@ -167,7 +167,7 @@ def run_tasks(db: Database, run: str) -> dict[tuple[Phase, str], Task]:
 
 def remove_run(db: Database, run: str) -> None:
     """Forget a run's rows; the bank's history stays."""
-    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits", "tasks"):
+    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits", "tasks", "labels"):
         db.execute(f"DELETE FROM {table} WHERE run = ?", [run])
     db.execute("DELETE FROM runs WHERE id = ?", [run])
 

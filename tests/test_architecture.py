@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session"}),
-    frozenset({"accept", "heldout", "duels", "judged", "labels", "stability"}),
+    frozenset({"accept", "heldout", "duels", "judged", "labels", "calibration", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "judging", "comparison", "runner"}),
