@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibrated", "Calibration", "Figure", "calibrate"]
 
-PARTS: tuple[tuple[Literal["all", "practice", "before", "after"], str], ...] = (
+PartName = Literal["all", "practice", "before", "after"]
+PARTS: tuple[tuple[PartName, str], ...] = (
     ("all", "all judged attempts"),
     ("practice", "practice"),
     ("before", "holdout before"),
@@ -36,7 +37,7 @@ class Figure(Value):
 class Calibrated(Value):
     """One set of attempts: what judges say, what labels say, and both together."""
 
-    part: Literal["all", "practice", "before", "after"]
+    part: PartName
     attempts: int
     labels: int
     judged: Figure
@@ -69,6 +70,19 @@ class Calibration(Value):
     def says(self) -> tuple[str, ...]:
         """What the labels changed, a sentence each."""
         return tuple(part.sentence for part in self.parts)
+
+    @property
+    def rates(self) -> str:
+        """How often the judges err, in one line; empty where too little was drawn at random."""
+        figures = [("sensitivity", self.sensitivity), ("specificity", self.specificity)]
+        figures.append(("share right by these (Rogan-Gladen)", self.rogan_gladen))
+        told = [
+            f"{name} {figure.value:.2f} [{figure.ci[0]:.2f}, {figure.ci[1]:.2f}]"
+            for name, figure in figures
+            if figure.value is not None and figure.ci is not None
+        ]
+        head = f"judges at 0.5 against {self.random} label(s) drawn at random"
+        return f"{head}: {', '.join(told)}" if told else ""
 
 
 def calibrate(items: Sequence[Item], labels: Mapping[str, Label], seed: int) -> Calibration:
@@ -105,9 +119,7 @@ def calibrate(items: Sequence[Item], labels: Mapping[str, Label], seed: int) -> 
     )
 
 
-def _part(
-    name: Literal["all", "practice", "before", "after"], title: str, items: Sequence[Item], labels: Mapping[str, Label]
-) -> Calibrated:
+def _part(name: PartName, title: str, items: Sequence[Item], labels: Mapping[str, Label]) -> Calibrated:
     from practice.stats import ppi_mean
 
     own = [labels.get(item.rollout) for item in items]

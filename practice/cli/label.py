@@ -186,7 +186,7 @@ def _read(path: Path, run: str, tokens: Sequence[str]) -> list[tuple[str, Word, 
         raise wrong(f"answers for the run {run}", f"answers for {whole.get('run')}", "run")
     read: list[tuple[str, Word, float | None]] = []
     for number, one in enumerate(cast("list[Any]", whole["labels"])):
-        entry = cast("dict[str, Any]", one) if isinstance(one, dict) else {}
+        entry: dict[str, Any] = cast("dict[str, Any]", one) if isinstance(one, dict) else {}
         token, word, seconds = entry.get("attempt"), entry.get("label"), entry.get("seconds")
         if token not in tokens:
             raise wrong("an attempt of this run", repr(token), f"labels.{number}.attempt", nearest(str(token), tokens))
@@ -212,12 +212,5 @@ def _show(found: Calibration, said: dict[str, Label], run: str, html: Path | Non
         typer.echo(sentence)
     if found.waiting:
         typer.echo(f"{found.waiting} label(s) wait for the questions before them: go on labelling to have them count")
-    rates = [
-        ("sensitivity", found.sensitivity),
-        ("specificity", found.specificity),
-        ("Rogan-Gladen", found.rogan_gladen),
-    ]
-    known = [(name, rate) for name, rate in rates if rate.value is not None and rate.ci is not None]
-    if known:
-        told = ", ".join(f"{name} {r.value:.2f} [{r.ci[0]:.2f}, {r.ci[1]:.2f}]" for name, r in known if r.ci)
-        typer.echo(f"judges at 0.5, on {found.random} attempts drawn at random: {told}")
+    if found.rates:
+        typer.echo(found.rates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from practice.calibration import Calibration
 from practice.judged import Judged
 from practice.records import GroupRecord, StepRecord
 from practice.stats import Bounds
@@ -190,3 +191,5 @@ class Page(Value):
     failures: tuple[FailureLine, ...]
     settings: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
+    calibration: Calibration | None = None
+    """What a person's labels make of the judges; None where nobody labelled."""
