@@ -96,7 +96,9 @@ def calibrate(items: Sequence[Item], labels: Mapping[str, Label], seed: int) -> 
     counted = {id_: label for id_, label in known.items() if label.chance}
     sample = drawn(items, seed, words_of(labels))
     at_random = {id_: label for id_, label in known.items() if id_ in sample}
-    parts = [(name, title, [item for item in items if name in ("all", item.part)]) for name, title in PARTS]
+    parts: list[tuple[PartName, str, list[Item]]] = [
+        (name, title, [item for item in items if name in ("all", item.part)]) for name, title in PARTS
+    ]
     shares = calibrated_share(
         [float(item.score >= 0.5) for item in items],
         [_truth(at_random.get(item.rollout)) for item in items],

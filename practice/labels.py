@@ -140,12 +140,13 @@ def queue(items: Sequence[Item], seed: int) -> list[tuple[Item, Literal["dispute
     :data:`AUDIT`, at a random place among these, is the next of a random order of all.
     """
     disputed, at_random = _orders(items, seed)
+    rest = {False: iter(disputed), True: iter(at_random)}
     asked: set[str] = set()
     places: list[tuple[Item, Literal["disputed", "random"]]] = []
     while len(places) < len(items):
         block, place = divmod(len(places), AUDIT)
         is_drawn = int(_hash(seed, "block", block), 16) % AUDIT == place
-        item = next(item for item in (at_random if is_drawn else disputed) if item.rollout not in asked)
+        item = next(item for item in rest[is_drawn] if item.rollout not in asked)
         asked.add(item.rollout)
         places.append((item, "random" if is_drawn else "disputed"))
     return places

@@ -179,9 +179,9 @@ def _read(path: Path, run: str, tokens: Sequence[str]) -> list[tuple[str, Word, 
         data: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise wrong("JSON", error) from None
-    if not isinstance(data, dict) or not isinstance(cast("dict[str, Any]", data).get("labels"), list):
-        raise wrong("an object with run and labels", type(data).__name__)
     whole = cast("dict[str, Any]", data)
+    if not isinstance(data, dict) or not isinstance(whole.get("labels"), list):
+        raise wrong("an object with run and labels", type(cast("object", data)).__name__)
     if whole.get("run") != run:
         raise wrong(f"answers for the run {run}", f"answers for {whole.get('run')}", "run")
     read: list[tuple[str, Word, float | None]] = []
