@@ -5,7 +5,8 @@
     python benchmarks/gate.py --write         also replaces the table in docs/gate.md
 
 The code under test is :class:`practice.accept.Gate` itself, asked as a run asks it: it gets exactly the trials that it
-wants, and these are counted. Scores are 0 or 1, each task with its own success rate.
+wants, and these are counted. Scores are 0 or 1, each task with its own success rate. Where judges decide, they see
+these scores in pairs, through their errors, and the gate sees what they say.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Scenario:
     """Proposals that the run planned; alpha is shared among these."""
     max_trials: int = 8
     shrink: bool = False
+    judges: float | None = None
+    """Judges compare in pairs and toss a coin for this share of them; None: attempts are verified."""
     wanted: str = ""
     """The bound that is asked for, in words."""
     counts: Callable[[Sequence[float], Decision], bool] = field(
@@ -91,14 +94,16 @@ def play(plan: Plan, incumbent: Floats, arms: Sequence[Floats], own: int) -> tup
 
 def one_run(scenario: Scenario, rng: np.random.Generator) -> tuple[bool, int]:
     """One run: whether the event happened at some proposal, and the trials spent."""
-    gate = Gate(steps=scenario.steps, max_trials=scenario.max_trials)
+    paired = scenario.judges is not None
+    gate = Gate(steps=scenario.steps, max_trials=scenario.max_trials, paired=paired)
     rates = scenario.rates(rng, scenario.tasks)
     incumbent, own, spent, event = tape(rng, rates, scenario.max_trials), 0, 0, False
     for gains in scenario.proposals:
         truths = [np.clip(rates + gain, 0.0, 1.0) for gain in gains]
         arms = [tape(rng, truth, scenario.max_trials) for truth in truths]
         plan = gate.plan(len(arms), shrink=scenario.shrink)
-        decision, now, had = play(plan, incumbent, arms, own)
+        seen = [prefer(rng, incumbent, arm, scenario.judges) for arm in arms] if paired else arms
+        decision, now, had = play(plan, incumbent, seen, own)
         spent += (now - own + sum(had)) * scenario.tasks
         event = event or scenario.counts(gains, decision)
         gate, own = gate.after(plan, decision), now
@@ -110,6 +115,13 @@ def one_run(scenario: Scenario, rng: np.random.Generator) -> tuple[bool, int]:
 def tape(rng: np.random.Generator, rates: Floats, trials: int) -> Floats:
     """Every trial that a bank could be asked for, shape (tasks, trials)."""
     return (rng.random((rates.size, trials)) < rates[:, None]).astype(np.float64)
+
+
+def prefer(rng: np.random.Generator, one: Floats, two: Floats, errors: float | None) -> Floats:
+    """What judges say of each pair: 1 where ``two`` succeeded and ``one`` did not; a coin's word for some."""
+    said = (1.0 + np.sign(two - one)) / 2.0
+    tossed = rng.random(one.shape) < (errors or 0.0)
+    return np.where(tossed, rng.integers(0, 2, one.shape), said).astype(np.float64)
 
 
 def simulate(scenario: Scenario, runs: int, seed: int = 0) -> Result:
@@ -190,11 +202,28 @@ SHRINKING = [
     Scenario("shorter and 20 points worse, 50 tasks", 50, same(0.7), [[-0.2]], shrink=True, wanted="<= 0.05"),
 ]  # fmt: skip
 
+JUDGED = [
+    Scenario("judged: 20 null proposals, 50 tasks at 0.5", 50, same(0.5), NULL1, judges=0.15, wanted="<= 0.05"),
+    Scenario("judged: 20 null proposals x 4 candidates, 16 tasks at 0.55", 16, same(0.55), NULL4, judges=0.15,
+             wanted="<= 0.05"),
+    Scenario("judged: 6 null proposals x 4 candidates, 8 tasks at 0.3, all coins", 8, same(0.3), NULL4[:6], 6,
+             judges=1.0, wanted="<= 0.05"),
+    Scenario("judged: +20 points among 4, then 19 null proposals x 4: a null one accepted",
+             50, same(0.5), [[0.0, 0.0, 0.2, 0.0], *NULL4[1:]], judges=0.15, wanted="<= 0.05", counts=falsely),
+    Scenario("judged: shorter and 5 points worse, 50 tasks at 0.5", 50, same(0.5), [[-0.05]], shrink=True,
+             judges=0.0, wanted="<= 0.05"),
+    Scenario("judged: 0.3 -> 0.9 in 1 of 4, 16 tasks, first of 4", 16, same(0.3), [[0.0, 0.0, 0.0, 0.6]], 4,
+             judges=0.15, wanted=">= 0.95", counts=truly),
+    Scenario("judged: 0.55 -> 0.9 in 1 of 4, 16 tasks, first of 4", 16, same(0.55), [[0.35, 0.0, 0.0, 0.0]], 4,
+             judges=0.15, counts=truly),
+]  # fmt: skip
+
 SECTIONS = {
     "Wrong: the run ends on another bank": ERRORS,
     "Right: a true gain is accepted": POWER,
     "Small sets": SMALL,
     "Non-inferiority, margin 5 points": SHRINKING,
+    "Judges compare in pairs and toss a coin for 15 % of them": JUDGED,
 }
 
 

@@ -20,6 +20,9 @@ look stops, and although the incumbent's trials are used again and again:
 - An accepted candidate brings its own, selected, trials along as the new incumbent. That makes it look better than
   it is and later looks conservative.
 
+**Judged rewards** (``paired``): a candidate's table holds preferences over the incumbent's attempt of the same number.
+Each look's sign-flip p over these pairs is valid by itself; all else holds as it stands.
+
 ``benchmarks/gate.py`` checks all of it by simulation; the figures are in ``docs/gate.md``.
 """
 
@@ -39,9 +42,9 @@ from practice.stats import (
     Floats,
     Scores,
     compare,
+    compare_pairs,
     crossing_probability,
     predictive_power,
-    restricted_variance,
 )
 from practice.types import Decision, Edit, Look, Outcome, Value
 
@@ -77,6 +80,8 @@ class Plan(Value):
     """Trials a task and bank at each look."""
     alphas: tuple[float, ...]
     """What each look may spend on each candidate."""
+    paired: bool = False
+    """Candidates' scores are preferences over the incumbent (1, 0.5, 0); the incumbent's only count its attempts."""
 
     def next(self, incumbent: Scores, arms: Sequence[Scores], *, words: bool = True) -> Needs | Decision:
         """The trials that are needed next, or the decision.
@@ -117,7 +122,7 @@ class Plan(Value):
             missing = _missing(incumbent, arms, alive, trials)
             if missing is not None:
                 return missing
-            found = {arm: compare(incumbent.first(trials), arms[arm].first(trials)) for arm in alive}
+            found = {arm: self._compare(incumbent, arms[arm], trials) for arm in alive}
             hopeful = [arm for arm in alive if self._hope(found[arm], self._z(found[arm]), trials) >= FUTILE]
             if not hopeful:
                 best = max(found.values(), key=lambda comparison: comparison.difference)
@@ -140,7 +145,7 @@ class Plan(Value):
             missing = _missing(incumbent, arms, [winner], trials)
             if missing is not None:
                 return missing
-            found = compare(incumbent.first(trials), arms[winner].first(trials))
+            found = self._compare(incumbent, arms[winner], trials)
             worse_p, better_p = found.tails()
             z = self._z(found)
             p = _NORMAL.cdf(-z) if self.shrink else better_p
@@ -150,12 +155,17 @@ class Plan(Value):
                 return self._decision(outcome, reason, winner, tuple(looks), found)
         raise AssertionError("the last look always ends")
 
+    def _compare(self, incumbent: _Bank, arm: _Bank, trials: int) -> Comparison:
+        first = arm.first(trials)
+        return compare_pairs(first) if self.paired else compare(incumbent.first(trials), first)
+
     def _judge(self, found: Comparison, look: Look, worse_p: float, hope: float) -> tuple[Outcome | None, str]:
         """What a look says: an outcome, or None to go on."""
         p, alpha, trials = look.p, look.alpha, look.trials
         if not found.tasks:
             return "indecisive", "no validation task was scored with both banks"
-        points = f"{100 * found.difference:+.1f} points over {found.tasks} tasks x {trials} trials"
+        what = "net preference " if self.paired else ""
+        points = f"{what}{100 * found.difference:+.1f} points over {found.tasks} tasks x {trials} trials"
         bar = -self.margin if self.shrink else 0.0
         if p <= alpha:
             what = f"not worse by {100 * self.margin:.0f} points or more" if self.shrink else "better"
@@ -176,8 +186,7 @@ class Plan(Value):
             return found.z
         if not found.tasks:
             return 0.0
-        deviation = math.sqrt(restricted_variance(found.candidate, found.incumbent, -self.margin))
-        return (found.difference + self.margin) / deviation
+        return (found.difference + self.margin) / found.deviation_at(-self.margin)
 
     def _hope(self, found: Comparison, z: float, trials: int) -> float:
         """Probability that the last look accepts, as things stand."""
@@ -207,22 +216,25 @@ class Plan(Value):
         """Probability that a candidate that truly gains ``gain`` on every task is accepted, once it is looked at.
 
         Normal approximation for binary scores with the same success rate on all tasks: the hardest case for a given
-        mean, as rates that differ between tasks have less noise.
+        mean, as rates that differ between tasks have less noise. Of pairs, ``gain`` is the net preference, and the
+        hardest case is that none is tied.
         """
-        after = min(1.0, base_rate + gain)
-        return _power(self.stages, self.alphas, self.margin if self.shrink else 0.0, n_tasks, base_rate, after)
+        margin = self.margin if self.shrink else 0.0
+        before, after = (0.0, gain) if self.paired else (base_rate, min(1.0, base_rate + gain))
+        return _power(self.stages, self.alphas, margin, n_tasks, before, after, self.paired)
 
     def power_sentence(self, n_tasks: int, base_rate: float = 0.5) -> str:
         """In words: what this plan can find on ``n_tasks`` tasks."""
-        base = min(0.95, max(0.05, base_rate))
+        base = 0.0 if self.paired else min(0.95, max(0.05, base_rate))
         head = f"With these {n_tasks} tasks and up to {self.stages[-1]} trials a task and bank"
         if self.shrink:
             return f"{head} a change that costs nothing passes with probability {self.power(n_tasks, 0.0, base):.2f}."
         room = 1.0 - base
         gains = [gain for gain in (0.1, 0.2, 0.4) if gain < room] or [room]
+        what = "net preference" if self.paired else "gain"
         found = [f"{100 * gain:.0f} points {self.power(n_tasks, gain, base):.2f}" for gain in gains]
         return (
-            f"{head}, the probability that a true gain is found: {', '.join(found)}; "
+            f"{head}, the probability that a true {what} is found: {', '.join(found)}; "
             f"{self._smallest(n_tasks, base, room)}."
         )
 
@@ -252,6 +264,8 @@ class Gate(Value):
     max_trials: int = Field(default=8, ge=1)
     margin: float = Field(default=0.05, gt=0, lt=1)
     """What a proposal that only shortens the bank may cost, in success rate."""
+    paired: bool = False
+    """Judges compare attempts in pairs: the reward is theirs."""
     spent: float = 0.0
     done: int = 0
     """Steps behind us."""
@@ -284,7 +298,9 @@ class Gate(Value):
         # A budget that is spent to the last bit still needs an alpha above 0 for its quantile.
         each = max(share / candidates, 1e-12)
         alphas = tuple(each * n / sum(stages) for n in stages)
-        return Plan(candidates=candidates, shrink=shrink, margin=self.margin, stages=stages, alphas=alphas)
+        return Plan(
+            candidates=candidates, shrink=shrink, margin=self.margin, stages=stages, alphas=alphas, paired=self.paired
+        )
 
     def after(self, plan: Plan, decision: Decision) -> Gate:
         """The gate after a decision: looks that were made are paid for, unless they led to acceptance."""
@@ -362,11 +378,19 @@ def _missing(incumbent: _Bank, arms: Sequence[_Bank], wanted: Sequence[int], tri
 
 @lru_cache(maxsize=4096)
 def _power(
-    stages: tuple[int, ...], alphas: tuple[float, ...], margin: float, n_tasks: int, before: float, after: float
+    stages: tuple[int, ...],
+    alphas: tuple[float, ...],
+    margin: float,
+    n_tasks: int,
+    before: float,
+    after: float,
+    paired: bool,
 ) -> float:
     pooled = (before + after) / 2
     noise = before * (1 - before) + after * (1 - after)
     null = max(2 * pooled * (1 - pooled), 1e-9)
+    if paired:  # a pair is +1 or -1
+        noise, null = 1.0 - (after - before) ** 2, 1.0
     final = math.sqrt(null / (stages[-1] * n_tasks))
     information = [n / stages[-1] for n in stages]
     critical = [-_NORMAL.inv_cdf(alpha) for alpha in alphas]

@@ -52,6 +52,8 @@ def compare(db: Database, a: RunRow, b: RunRow) -> Comparison:
     delta = difference(tuple(one[t] for t in tasks), tuple(two[t] for t in tasks), same_bank=False) if tasks else None
     if delta is None:
         found = f"{len(one)} and {len(two)} scored tasks, {len(tasks)} of them common"
+        if any((row.document or {}).get("judged") for row in (a, b)):
+            found += "; a judged holdout compares a run's end with its own start and scores no attempt by itself"
         raise InputError("two runs with scores on the same holdout tasks", found=found, key="RUN_A RUN_B")
     pairs = tuple(TaskPair(task=task, a=_mean(one[task]), b=_mean(two[task])) for task in tasks)
     return Comparison(a=a.id, b=b.id, n=len(tasks), metric="mean", delta=delta, per_task=pairs)

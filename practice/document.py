@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from practice.heldout import Scores, difference, estimate, metric_name
+from practice.judge import Case, JudgeErrors, judge_errors
+from practice.judged import Judged, preference, preferred
 from practice.memory import Bank
 from practice.records import Records, StepRecord
 from practice.types import Delta, Estimate, Stage, Usage, Value
@@ -101,8 +103,12 @@ class Document(Value):
     after: Estimate | None
     delta: Delta | None
     usage: UsageReport
+    judges: JudgeErrors | None = None
+    """The panel against verifiers, where some of the tasks have one and judges decide the others."""
     memory: str
     report: str | None
+    judged: Judged | None = None
+    """Who judged the holdout and how, where judges alone score; before, after and delta are then preferences."""
 
 
 class Outcome(Value):
@@ -113,10 +119,16 @@ class Outcome(Value):
     delta: Delta | None = None
 
 
-def outcome(before: Scores, after: Scores, n: int, *, same_bank: bool) -> Outcome:
-    """Estimates before and after and their paired difference; all None without a holdout."""
+def outcome(before: Scores, after: Scores, n: int, *, same_bank: bool, judged: bool = False) -> Outcome:
+    """Estimates before and after and their paired difference; all None without a holdout.
+
+    ``judged``: ``after`` holds the outcomes of pairs, so the estimates are shares preferred.
+    """
     if not before:
         return Outcome()
+    if judged:
+        one, two, net = preference(after, preferred(n), same_bank=same_bank)
+        return Outcome(before=one, after=two, delta=net)
     metric = metric_name(n)
     return Outcome(
         before=estimate(before, metric),
@@ -144,6 +156,16 @@ def group_counts(records: Records) -> GroupCounts:
         abstained=kinds["abstained"],
         unscored=kinds["unscored"],
     )
+
+
+def judge_figures(records: Records) -> JudgeErrors | None:
+    """How often the panel erred on the groups that a verifier scored as well."""
+    cases: list[Case] = []
+    for id_, scored in sorted(records.scores.items()):
+        truth = records.scores.get(f"group/{id_.removeprefix('audit/')}")
+        if id_.startswith("audit/") and truth is not None:
+            cases.append(Case(truth.rewards, scored.verdicts, scored.counted, scored.rewards))
+    return judge_errors(cases)
 
 
 def edit_counts(steps: Sequence[StepRecord]) -> EditCounts:

@@ -14,12 +14,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from practice import accept, advantage, prompt
+from practice import accept, advantage, duels, prompt
 from practice.calls import Ask, gather
 from practice.config import Settings
 from practice.errors import boundary
 from practice.features import UserFeature
 from practice.heldout import Scores, trials
+from practice.judge import agreement, support
 from practice.memory import Bank, Change, LeakIndex, apply_edits, check_edit
 from practice.progress import Progress
 from practice.records import EditRecord, GroupRecord, Records, StepRecord
@@ -69,6 +70,8 @@ class Practice:
     reserved: int = 0
     """The highest experience number ever given for this bank."""
     own_features: Sequence[UserFeature] = ()
+    judged: bool = False
+    """Judges alone score: attempts under two banks are then judged together, see ``duels.py``."""
     gate: accept.Gate = field(default_factory=accept.Gate)
     history: list[Group] = field(default_factory=list[Group])
     """The groups that were practised since the bank last changed."""
@@ -81,6 +84,8 @@ class Practised:
     bank: Bank
     before: Scores
     after: Scores
+    even: Scores = ()
+    """Of a judged reward: ``after`` once more, with each pair brought to one length; empty with an unchanged bank."""
 
 
 async def practise(p: Practice) -> Practised:
@@ -100,8 +105,13 @@ async def practise(p: Practice) -> Practised:
         if batch.index == len(p.records.steps) - 1:
             await p.publish(bank)
         p.progress.decided(batch.index, step.decision)
-    after = before if bank.digest() == p.start.digest() else await measure(p, bank, "after")
-    return Practised(bank, before, after)
+    if bank.digest() == p.start.digest():
+        return Practised(bank, before, before)
+    after = await measure(p, bank, "after")
+    if not p.judged:
+        return Practised(bank, before, after)
+    even = await duels.preferences(p.roller, p.start, bank, p.holdout, "holdout", p.settings.evaluate.trials, even=True)
+    return Practised(bank, duels.mirrored(after), after, even)
 
 
 def batches(p: Practice) -> Iterator[Batch]:
@@ -161,6 +171,7 @@ async def study(p: Practice, batch: Batch, task: Task, bank: Bank, facts: Sequen
         lessons=lessons,
         failures=tuple(failures),
         note=note,
+        agreement=agreement(group),
     )
     await p.records.save_group(batch.index, record)
     return group, record
@@ -201,7 +212,7 @@ async def decide(p: Practice, batch: Batch, bank: Bank, groups: Sequence[GroupRe
     arms, refusals = screen(p, bank, proposals)
     decision = await judge_arms(p, batch, bank, arms)
     chosen = arms[decision.winner or 0] if arms else None
-    after, edits = conclude(bank, chosen, decision)
+    after, edits = conclude(bank, chosen, decision, p.history)
     step = StepRecord(
         index=batch.index,
         epoch=batch.epoch,
@@ -264,6 +275,8 @@ async def judge_arms(p: Practice, batch: Batch, bank: Bank, arms: Sequence[Arm])
     temperature = p.settings.evaluate.temperature
 
     async def scores(of: Bank, n: int) -> Scores:
+        if p.judged:
+            return await duels.preferences(p.roller, bank, of, p.validation, "validation", n)
         return await trials(p.roller, of, p.validation, "validation", n, temperature)
 
     while isinstance(move := plan.next(incumbent, rows), accept.Needs):
@@ -273,12 +286,17 @@ async def judge_arms(p: Practice, batch: Batch, bank: Bank, arms: Sequence[Arm])
         p.progress.enter(
             f"{named(batch)}: testing {len(arms)} candidate(s)", sum(n for _, _, n in jobs) * len(p.validation)
         )
+        if p.judged:
+            runs = (duels.attempted(p.roller, [of], p.validation, "validation", n, temperature) for _, of, n in jobs)
+            await gather(*runs)
         results = await gather(*(scores(of, n) for _, of, n in jobs))
         for (index, _, _), result in zip(jobs, results, strict=True):
             if index < 0:
                 incumbent = result
             else:
                 rows[index] = result
+    if p.judged and move.outcome == "accept" and not plan.shrink:
+        return await duels.at_equal_length(p.roller, bank, arms[move.winner or 0].bank, p.validation, move)
     return move
 
 
@@ -292,18 +310,22 @@ def plan_of(p: Practice, candidates: Sequence[Sequence[Edit]], bank: Bank) -> ac
     return p.gate.plan(candidates=len(candidates), shrink=shrink)
 
 
-def conclude(bank: Bank, arm: Arm | None, decision: Decision) -> tuple[Bank, list[EditRecord]]:
-    """The bank after a decision, and what became of each edit of the proposal."""
+def conclude(
+    bank: Bank, arm: Arm | None, decision: Decision, groups: Sequence[Group] = ()
+) -> tuple[Bank, list[EditRecord]]:
+    """The bank after a decision, and what became of each edit of the proposal, whose evidence is in ``groups``."""
     if arm is None:
         return bank, []
     if decision.outcome == "accept":
-        return arm.bank.credit(arm.changes, decision.helpful, decision.harmful), _records(arm, "accepted", decision)
+        return arm.bank.credit(arm.changes, decision.helpful, decision.harmful), _records(
+            arm, "accepted", decision, groups
+        )
     if decision.outcome == "indecisive":
-        return bank.keep_candidates(arm.changes), _records(arm, "indecisive", decision)
-    return bank, _records(arm, "rejected", decision)
+        return bank.keep_candidates(arm.changes), _records(arm, "indecisive", decision, groups)
+    return bank, _records(arm, "rejected", decision, groups)
 
 
-def _records(arm: Arm, outcome: str, decision: Decision) -> list[EditRecord]:
+def _records(arm: Arm, outcome: str, decision: Decision, groups: Sequence[Group]) -> list[EditRecord]:
     ids = {change.edit: change.id for change in arm.changes}
     return [
         EditRecord.model_validate(
@@ -312,6 +334,7 @@ def _records(arm: Arm, outcome: str, decision: Decision) -> list[EditRecord]:
                 "outcome": outcome,
                 "detail": decision.reason,
                 "experience": None if outcome == "rejected" else ids.get(edit),
+                "support": support(edit.evidence, groups),
             }
         )
         for edit in arm.edits
@@ -335,10 +358,16 @@ def next_gate(p: Practice, step: StepRecord, before: Bank) -> accept.Gate:
 
 
 async def measure(p: Practice, bank: Bank, when: str) -> Scores:
-    """The holdout under ``bank``; sealed: nothing of it is shown or used before the end."""
+    """The holdout under ``bank``; sealed: nothing of it is shown or used before the end.
+
+    Of a judged reward: the share of its attempts that were preferred over those under the start bank.
+    """
     if not p.holdout:
         return ()
     evaluate = p.settings.evaluate
     p.progress.enter(f"holdout {when}", len(p.holdout) * evaluate.trials)
     phase: Phase = "holdout"
+    if p.judged:
+        await duels.attempted(p.roller, [bank], p.holdout, phase, evaluate.trials, evaluate.temperature)
+        return await duels.preferences(p.roller, p.start, bank, p.holdout, phase, evaluate.trials)
     return await trials(p.roller, bank, p.holdout, phase, evaluate.trials, evaluate.temperature)

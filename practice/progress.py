@@ -18,7 +18,8 @@ class Progress:
     """What is going on, in words: ``holdout before``, ``epoch 1 batch 2: practising``."""
     done: int = 0
     total: int = 0
-    """Rollouts of the present stage."""
+    """Rollouts of the present stage, or what ``unit`` says."""
+    unit: str = "rollouts"
     steps_done: int = 0
     steps: int = 0
     rollouts: int = 0

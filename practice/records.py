@@ -14,14 +14,19 @@ from typing import Literal
 
 from pydantic import Field
 
+from practice.history import Revision as Revision
+from practice.history import bank_at as bank_at
+from practice.history import bank_history as bank_history
+from practice.history import highest_id as highest_id
+from practice.history import load_bank as load_bank
+from practice.history import save_bank as save_bank
+from practice.judge import Agreement, Bout, Support
 from practice.memory import Bank
 from practice.store import Database, Store, dumps, now
 from practice.types import (
     Advantage,
     Decision,
     Edit,
-    Experience,
-    ExperienceStatus,
     Fact,
     Failure,
     Lesson,
@@ -43,6 +48,8 @@ class Scored(Value):
     verdicts: tuple[Verdict, ...]
     rewards: tuple[float | None, ...]
     counted: tuple[tuple[int, int], ...] | None = None
+    bouts: tuple[Bout, ...] = ()
+    """Pairs as they met, where one judge compared them."""
 
 
 class GroupRecord(Value):
@@ -57,6 +64,8 @@ class GroupRecord(Value):
     failures: tuple[Failure, ...] = ()
     """Teacher calls that failed: the group then teaches less, and says so."""
     note: str = ""
+    agreement: Agreement | None = None
+    """How far its judges agreed; None where no gate was at work."""
 
 
 class EditRecord(Value):
@@ -67,6 +76,8 @@ class EditRecord(Value):
     detail: str = ""
     experience: str | None = None
     """The id that the edit made or changed."""
+    support: Support | None = None
+    """How far judges agreed on its evidence; None where a verifier decided."""
 
 
 class StepRecord(Value):
@@ -156,7 +167,7 @@ def run_tasks(db: Database, run: str) -> dict[tuple[Phase, str], Task]:
 
 def remove_run(db: Database, run: str) -> None:
     """Forget a run's rows; the bank's history stays."""
-    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits", "tasks"):
+    for table in ("calls", "rollouts", "scores", "groups", "steps", "edits", "tasks", "labels"):
         db.execute(f"DELETE FROM {table} WHERE run = ?", [run])
     db.execute("DELETE FROM runs WHERE id = ?", [run])
 
@@ -206,7 +217,9 @@ class Records:
             and not (rollout.id.startswith("practice/") and (rollout.id.split("/")[1], rollout.task_id) in settled)
         ]
         redone = {self.rollouts[id_].task_id for id_ in failed}
-        stale = [id_ for id_ in self.scores if id_.startswith("group/") and int(id_.split("/", 2)[1]) >= decided]
+        stale = [
+            id_ for id_ in self.scores if id_.startswith(("group/", "audit/")) and int(id_.split("/", 2)[1]) >= decided
+        ]
 
         def delete(db: Database) -> None:
             for id_ in failed:
@@ -294,13 +307,7 @@ class Records:
         )
 
 
-# ---------------------------------------------------------------------- banks and their history
-
-
-def load_bank(db: Database, path: str) -> Bank | None:
-    """The bank at ``path`` as the program last wrote it, or None."""
-    row = db.execute("SELECT data FROM banks WHERE path = ?", [path]).fetchone()
-    return None if row is None else Bank.model_validate_json(row[0])
+# ---------------------------------------------------------------------- edits
 
 
 def _write_step(db: Database, run: str, step: StepRecord) -> None:
@@ -315,85 +322,21 @@ def _write_step(db: Database, run: str, step: StepRecord) -> None:
         )
 
 
-def save_bank(db: Database, path: str, before: Bank, after: Bank, *, run: str | None, change: str = "") -> None:
-    """Write ``after`` as the bank at ``path``, and a revision for every experience that differs from ``before``."""
-    at = now()
-    db.execute("INSERT OR REPLACE INTO banks VALUES (?, ?, ?, ?)", (path, after.model_dump_json(), run, at))
-    old = {experience.id: experience for experience in before.experiences}
-    kept = {experience.id for experience in after.experiences}
-    gone = [e.model_copy(update={"status": "retired"}) for e in before.experiences if e.id not in kept]
-    for experience in (*gone, *after.experiences):
-        known = old.get(experience.id)
-        if known == experience:
-            continue
-        if known is None:
-            what = "add" if experience.status == "active" else experience.status
-        elif known.status != experience.status:
-            what = {"active": "accept", "candidate": "candidate", "retired": "retire"}[experience.status]
-        else:
-            what = "revise" if known.text != experience.text else "count"
-        row = (path, after.revision, experience.id, change or what, experience.text, experience.status)
-        counts = (experience.helpful, experience.harmful, dumps(experience.evidence), run, at)
-        db.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *counts))
-
-
-def highest_id(db: Database, path: str) -> int:
-    """The highest number that an experience of this bank ever had: ids are never given twice."""
-    row = db.execute("SELECT max(CAST(substr(id, 2) AS INTEGER)) FROM revisions WHERE bank = ?", [path]).fetchone()
-    return int(row[0] or 0)
-
-
 def proposed_edits(db: Database, run: str) -> list[EditRecord]:
     """Every edit that a run proposed, in order, with what became of it."""
     rows = db.execute("SELECT data FROM edits WHERE run = ? ORDER BY step, position", [run]).fetchall()
     return [EditRecord.model_validate_json(row[0]) for row in rows]
 
 
-class Revision(Value):
-    """One change of one experience."""
-
-    revision: int
-    id: str
-    change: str
-    text: str
-    status: ExperienceStatus
-    helpful: int
-    harmful: int
-    evidence: tuple[str, ...]
-    run: str | None
-    """None: by hand."""
-    at: str
-
-
-def bank_history(db: Database, path: str, experience: str | None = None) -> list[Revision]:
-    """Every change of a bank (or of one experience), oldest first."""
-    columns = "revision, id, change, text, status, helpful, harmful, evidence, run, at"
-    where, values = "bank = ?", [path]
-    if experience is not None:
-        where, values = f"{where} AND id = ?", [path, experience]
-    rows = db.execute(f"SELECT {columns} FROM revisions WHERE {where} ORDER BY rowid", values).fetchall()
-    names = columns.split(", ")
-    return [
-        Revision.model_validate({**dict(zip(names, row, strict=True)), "evidence": json.loads(row[7])}) for row in rows
-    ]
-
-
-def bank_at(db: Database, path: str, revision: int) -> Bank | None:
-    """The bank as it stood at a revision, from its history; None where there was no such revision."""
-    history = [row for row in bank_history(db, path) if row.revision <= revision]
-    known = db.execute("SELECT max(revision) FROM revisions WHERE bank = ?", [path]).fetchone()[0]
-    if known is None or revision > known or revision < 0:
-        return None
-    latest: dict[str, Experience] = {}
-    for row in history:
-        latest[row.id] = Experience(
-            id=row.id,
-            text=row.text,
-            status=row.status,
-            helpful=row.helpful,
-            harmful=row.harmful,
-            evidence=row.evidence,
-        )
-    return Bank(
-        bank=path.rsplit("/", 1)[-1].removesuffix(".yaml"), revision=revision, experiences=tuple(latest.values())
+def experience_support(db: Database, path: str) -> dict[str, tuple[Support, ...]]:
+    """How far judges agreed on what each experience of the bank at ``path`` was drawn from, oldest first."""
+    query = (
+        "SELECT edits.target, edits.data FROM edits JOIN (SELECT DISTINCT run, id FROM revisions WHERE bank = ?) AS r"
+        " ON r.run = edits.run AND r.id = edits.target ORDER BY edits.run, edits.step, edits.position"
     )
+    found: dict[str, tuple[Support, ...]] = {}
+    for id_, data in db.execute(query, [path]).fetchall():
+        support = EditRecord.model_validate_json(data).support
+        if support is not None:
+            found[id_] = (*found.get(id_, ()), support)
+    return found

@@ -48,6 +48,8 @@ class Roller:
         key = CallKey(phase="practice", stage="judge", epoch=epoch, task=task.id)
         scored = await self._score(f"group/{step}/{task.id}", task, rollouts, key)
         self.progress.scored(scored.rewards)
+        if not epoch:
+            await self._audit(step, task, rollouts, key)
         return Group(
             task=task,
             rollouts=tuple(rollouts),
@@ -98,6 +100,16 @@ class Roller:
         """The experiences that this task's prompt holds."""
         return bank.active if self.retrieve is None else retrieve(bank, task.input, self.retrieve)
 
+    async def _audit(self, step: int, task: Task, rollouts: Sequence[Rollout], key: CallKey) -> None:
+        """In the first epoch: the panel's word on a group that a verifier has scored, to see how often it errs."""
+        panel, id_ = self.reward.auditor(task), audit_id(step, task.id)
+        if panel is None or id_ in self.records.scores:
+            return
+        ruling = await panel.score(task, rollouts, self.asks, key.model_copy(update={"evaluator": "audit"}))
+        await self.records.save_score(
+            id_, Scored(verdicts=ruling.verdicts, rewards=ruling.rewards, counted=ruling.counted)
+        )
+
     async def _score(self, id_: str, task: Task, rollouts: Sequence[Rollout], key: CallKey) -> Scored:
         known = self.records.scores.get(id_)
         if known is not None:
@@ -106,6 +118,11 @@ class Roller:
         scored = Scored(verdicts=tuple(verdicts), rewards=tuple(rewards), counted=counted)
         await self.records.save_score(id_, scored)
         return scored
+
+
+def audit_id(step: int, task: str) -> str:
+    """Where the panel's word on a verified group is kept."""
+    return f"audit/{step}/{task}"
 
 
 def bank_tag(bank: Bank) -> str:

@@ -18,11 +18,13 @@ from practice.document import (
     edit_counts,
     experience_lines,
     group_counts,
+    judge_figures,
     outcome,
     rollout_counts,
     usage_report,
 )
 from practice.engine import Engine, Options, Work
+from practice.judged import judged
 from practice.loop import Practice, Practised, planned_steps, practise
 from practice.memory import Bank, LeakIndex
 from practice.records import highest_id
@@ -115,7 +117,14 @@ class PracticeRun:
             bank_key=inputs.bank_key,
             reserved=await engine.store.do(lambda db: highest_id(db, inputs.bank_key)),
             own_features=inputs.features,
-            gate=Gate(alpha=accept.alpha, steps=steps, trials=accept.trials, max_trials=accept.max_trials),
+            judged=inputs.reward.judged,
+            gate=Gate(
+                alpha=accept.alpha,
+                steps=steps,
+                trials=accept.trials,
+                max_trials=accept.max_trials,
+                paired=inputs.reward.judged,
+            ),
         )
 
     async def _publish(self, bank: Bank) -> None:
@@ -127,10 +136,15 @@ class PracticeRun:
         inputs, engine, records = self.inputs, self.engine, self.engine.records
         steps = records.steps
         bank = practised.bank if practised else (steps[-1].bank if steps else engine.row.start_bank)
-        found = Outcome()
+        found, word = Outcome(), None
         if practised:
             same = bank.digest() == engine.row.start_bank.digest()
-            found = outcome(practised.before, practised.after, inputs.settings.evaluate.trials, same_bank=same)
+            trials, by_judges = inputs.settings.evaluate.trials, inputs.reward.judged
+            found = outcome(practised.before, practised.after, trials, same_bank=same, judged=by_judges)
+            if by_judges and inputs.holdout:
+                banks = (engine.row.start_bank, bank)
+                wins, even = practised.after, practised.even
+                word = judged(engine.roller, inputs.teacher, banks, inputs.holdout, wins, even)
             await self._note_holdout(same)
         usage = await engine.store.do(lambda db: usage_by_stage(db, engine.row.id))
         path = inputs.workspace.reports / f"{engine.row.id}.html"
@@ -150,8 +164,10 @@ class PracticeRun:
             after=found.after,
             delta=found.delta,
             usage=usage_report(usage, engine.budget.elapsed),
+            judges=judge_figures(records),
             memory=inputs.bank_key,
             report=inputs.workspace.relative(path),
+            judged=word,
         )
         await records.update(status, engine.budget.elapsed, document.model_dump(mode="json"))
         try:

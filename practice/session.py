@@ -158,6 +158,7 @@ def _check_prices(settings: Settings, agent: Agent) -> None:
         (settings.agent, "model", agent.spec.model),
         (None, "teacher.model", settings.teacher.model),
         *((None, f"judge.panel.{i}.model", judge.model) for i, judge in enumerate(settings.judge.panel)),
+        (None, "judge.holdout.model", settings.judge.holdout.model),
     ]
     for file, key, spec in models:
         if spec is not None and not spec.name.startswith("llamacpp/") and price_of(spec) is None:

@@ -75,6 +75,12 @@ SCHEMA: tuple[str, ...] = (
     """
     CREATE TABLE bank_files (path TEXT PRIMARY KEY, digest TEXT NOT NULL);
     """,
+    """
+    CREATE TABLE labels (
+        run TEXT NOT NULL, rollout TEXT NOT NULL, task TEXT NOT NULL, number INTEGER NOT NULL, word TEXT NOT NULL,
+        reason TEXT NOT NULL, chance REAL, seconds REAL, source TEXT NOT NULL, at TEXT NOT NULL,
+        PRIMARY KEY (run, rollout)) WITHOUT ROWID;
+    """,
 )
 """One string a schema version, applied in order; never edited, only appended to."""
 

@@ -121,7 +121,8 @@ class Completion(Value):
     usage: Usage = Usage(calls=1)
     model: str = ""
     seed_honoured: bool = True
-    """False where the endpoint refused the ``seed`` parameter."""
+    temperature_honoured: bool = True
+    """False where the endpoint refused the parameter of this name."""
     usage_known: bool = True
     """False where the answer came without a ``usage`` field; the caller settles such a call at its bound."""
 
@@ -203,6 +204,8 @@ class Rollout(Value):
     failure: Failure | None = None
     limit: str | None = None
     """Which limit ended it: ``steps``, ``tokens``, ``seconds``, ``context``."""
+    made_by: str | None = None
+    """Its model and reasoning effort, in words; shown only to a judge that is not blind."""
 
 
 class Verdict(Value):
@@ -251,12 +254,11 @@ class Group(Value):
 
 
 class Feature(Value):
-    """One thing that a trajectory did or did not do, as a number or a yes/no."""
+    """One thing that a trajectory did or did not do, as a number or a yes/no (1, 0)."""
 
     name: str
     """Stable and generic, ``called:calculator``."""
     value: float
-    """0 or 1 for yes/no."""
 
 
 class Fact(Value):
@@ -378,23 +380,21 @@ class Decision(Value):
 
 
 class Estimate(Value):
-    """A mean with its interval, as ``run --json`` prints it."""
+    """A mean over ``n`` tasks with its interval, as ``run --json`` prints it."""
 
     metric: str
     mean: float | None
     ci: tuple[float, float] | None
     n: int
-    """Tasks."""
     trials: int
     missing: int
     """Attempts without a score."""
 
 
 class Delta(Value):
-    """A paired difference."""
+    """A paired difference; ``test`` names what gave ``p``."""
 
     mean: float
     ci: tuple[float, float]
     p: float
     test: str
-    """Which test gave ``p``."""

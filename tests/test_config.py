@@ -111,9 +111,12 @@ def test_only_agent_and_practice_tasks_are_required(tmp_path: Path) -> None:
         "judge": {
             "panel": [
                 {"name": None, "model": None, "temperature": 0.0, "seed": None, "prompt": prompt, "rubric": None}
+                | {"mode": "group", "option_order": None, "rollout_order": None, "blind": True, "pass_mark": None}
                 for prompt in ("default", "strict", "evidence")
             ],
             "gate": True,
+            "holdout": {"name": None, "model": None, "temperature": 0.0, "seed": None, "prompt": "referee"}
+            | {"rubric": None, "mode": "group", "option_order": None, "blind": True, "pass_mark": None},
         },
         "memory": {"bank": "memory/sums-two.yaml", "max_experiences": 40, "max_words": 32, "inject": "all"},
         "accept": {
@@ -177,7 +180,7 @@ def _value(key: str) -> str:
         "rollouts": "{group_size: 2}", "practice": "{epochs: 1}", "evaluate": "{trials: 2}",
         "teacher": "{model: openai/m}",
         "judge": "{gate: false}", "memory": "{max_words: 9}", "accept": "always", "budget": "{tokens: 7}",
-        "judge.panel.0": "{prompt: strict}",
+        "judge.panel.0": "{prompt: strict}", "judge.holdout": "{rubric: Be brief.}", "judge.holdout.prompt": "mine.md",
     }  # fmt: skip
     last = key.rsplit(".", 1)[-1]
     by_name = {
@@ -186,7 +189,8 @@ def _value(key: str) -> str:
         "model": "{name: openai/m, price: {input: 1, output: 2.5}}", "name": "openai/m",
         "api_base": "http://127.0.0.1:1/v1",
         "api_key_env": "MY_KEY", "params": "{top_p: 0.5}", "price": "{input: 1, output: 2}", "prompt": "evidence",
-        "rubric": "Be brief.", "fraction": "0.5", "alpha": "1e-3", "temperature": "1.5",
+        "rubric": "Be brief.", "mode": "rubric", "option_order": "descending", "rollout_order": "given",
+        "blind": "false", "pass_mark": "0.7", "fraction": "0.5", "alpha": "1e-3", "temperature": "1.5",
     }  # fmt: skip
     return special.get(key) or sections.get(key) or by_name.get(last) or "7"
 
@@ -325,7 +329,7 @@ def test_the_fingerprint_holds_every_setting_but_those_a_run_may_go_on_with(work
     before = fingerprint_fields(load(workspace, *start))
     json.dumps(before)
     for key in leaf_keys(Settings):
-        if key.startswith("judge.panel.0.model.") or key == "practice.features.0":
+        if key.startswith(("judge.panel.0.model.", "judge.holdout.model.")) or key == "practice.features.0":
             continue  # a deeper key of what is set as a whole
         sets = [*start, f"{key}={_value(key)}", *(["accept.max_trials=9"] if key == "accept.trials" else [])]
         after = fingerprint_fields(load(workspace, *sets))

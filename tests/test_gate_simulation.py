@@ -24,7 +24,7 @@ def load(name: str) -> ModuleType:
 bench = load("gate")
 EVERY = [scenario for scenarios in bench.SECTIONS.values() for scenario in scenarios]
 BOUNDED = [scenario for scenario in EVERY if scenario.wanted]
-QUICK = [bench.ERRORS[0], bench.ERRORS[4], *bench.POWER[:2], *bench.POWER[5:7], bench.SHRINKING[4]]
+QUICK = [bench.ERRORS[0], bench.ERRORS[4], *bench.POWER[:2], *bench.POWER[5:7], bench.SHRINKING[4], *bench.JUDGED[2::3]]
 
 
 def check(scenario: object, runs: int) -> None:

@@ -16,7 +16,8 @@ from practice.config import Settings, Workspace
 from practice.errors import CallFailed, InputError
 from practice.fakes import FixedVerifier
 from practice.judge import Asks, Judge, Panel, Reward, load_reward
-from practice.judge.panel import agreed, mid_ranks, scores_of
+from practice.judge.ask import mid_ranks, scores_of
+from practice.judge.gate import agreed
 from practice.judge.show import cut, letters, show
 from practice.types import (
     CallKey,

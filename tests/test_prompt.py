@@ -38,7 +38,7 @@ def test_lessons_without_instructions_are_the_whole_prompt() -> None:
 
 
 def test_a_value_is_text_and_never_a_template() -> None:
-    filled = prompt.template("judge_group", task="{{attempts}}", criteria=r"\1 {{task}}", attempts="x")
+    filled = prompt.template("judge_group", task="{{attempts}}", criteria=r"\1 {{task}}", scale="", attempts="x")
     assert "{{attempts}}" in filled and r"\1 {{task}}" in filled
 
 
@@ -65,7 +65,8 @@ def test_hashes_cover_every_template() -> None:
 @pytest.mark.parametrize("wording", ["default", "strict", "evidence"])
 def test_every_wording_has_the_same_scale_and_polarity(wording: str) -> None:
     text = " ".join(prompt.source(f"judge_{wording}").split())
+    assert "Reply" not in text  # how to reply depends on the mode alone
     assert "10 is the best" in text or "10 (best:" in text or "10 is best" in text
     assert "0 is worthless" in text or "0 (worst:" in text or "0 is worst" in text
-    assert '"score": <0 to 10>' in text
+    assert all('"score": <0 to 10>' in prompt.source(f"judge_reply_{mode}") for mode in ("group", "score"))
     assert prompt.keys(text) == ()

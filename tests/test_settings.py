@@ -88,6 +88,7 @@ def order(seen: Seen) -> list[str]:
 ZERO = "reward='tools/own.py:zero'"
 JUDGE = ("reward=judge", "tasks.holdout=null")
 ONE = (*JUDGE, "judge.panel=[{prompt: default}]")
+HELD = ("reward=judge", "accept=always")
 TWICE = ("practice.batch_size=3", "practice.epochs=2", "accept=always")
 OTHER = "{name: openai/other, api_base: 'URL'}"
 
@@ -151,10 +152,89 @@ CASES: dict[str, Case] = {
     "judge.panel.0.rubric": Case(
         ONE, (*JUDGE, "judge.panel=[{rubric: Says how.}]"), lambda s: "Says how." in s.text("judge"), False, True
     ),
+    "judge.panel.0.mode": Case(
+        ONE, (*JUDGE, "judge.panel=[{mode: score}]"), lambda s: len(s.bodies("judge", "practice")), 4, 12
+    ),
+    "judge.panel.0.option_order": Case(
+        ONE,
+        (*JUDGE, "judge.panel=[{option_order: descending}]"),
+        lambda s: s.text("judge").index("\n0 = ") < s.text("judge").index("\n10 = "),
+        True,
+        False,
+    ),
+    "judge.panel.0.rollout_order": Case(
+        (*JUDGE, "judge.panel=[{rollout_order: given}]"),
+        (*JUDGE, "judge.panel=[{rollout_order: reversed}]"),
+        lambda s: sorted(b["messages"][1]["content"] for b in s.bodies("judge", "practice")),
+    ),
+    "judge.panel.0.blind": Case(
+        ONE, (*JUDGE, "judge.panel=[{blind: false}]"), lambda s: "Made by: openai/fake" in s.text("judge"), False, True
+    ),
+    "judge.panel.0.pass_mark": Case(
+        ONE, (*JUDGE, "judge.panel=[{pass_mark: 0.95}]"), lambda s: s.document.groups.all_wrong, b_sees=4
+    ),
     "judge.gate": Case(
         JUDGE,
         (*JUDGE, "judge.gate=false"),
         lambda s: s.sql("SELECT count(*) FROM scores WHERE data LIKE '%counted\":null%'"),
+    ),
+    "judge.holdout.name": Case(
+        HELD,
+        (*HELD, "judge.holdout.name=bob"),
+        lambda s: s.document.judged and s.document.judged.by,
+        ("referee",),
+        ("bob",),
+    ),
+    "judge.holdout.model": Case(
+        HELD,
+        (*HELD, f"judge.holdout.model={OTHER}"),
+        lambda s: {body["model"] for body in s.bodies("judge", "holdout")},
+        {"fake"},
+        {"other"},
+    ),
+    "judge.holdout.temperature": Case(
+        HELD, (*HELD, "judge.holdout.temperature=0.5"), temperatures("judge", "holdout"), {0.0}, {0.5}
+    ),
+    "judge.holdout.seed": Case(
+        HELD, (*HELD, "judge.holdout.seed=3"), lambda s: sorted(b["seed"] for b in s.bodies("judge", "holdout"))
+    ),
+    "judge.holdout.prompt": Case(
+        HELD,
+        (*HELD, "judge.panel=[{prompt: strict}]", "judge.holdout.prompt=evidence"),
+        lambda s: {body["messages"][0]["content"] for body in s.bodies("judge", "holdout")},
+    ),
+    "judge.holdout.mode": Case(
+        HELD, (*HELD, "judge.holdout.mode=pairs"), lambda s: '"better"' in str(s.bodies("judge", "holdout")[0])
+    ),
+    "judge.holdout.option_order": Case(
+        HELD,
+        (*HELD, "judge.holdout.option_order=descending"),
+        lambda s: {
+            b["messages"][1]["content"].index("\n0 = ") < b["messages"][1]["content"].index("\n10 = ")
+            for b in s.bodies("judge", "holdout")
+        },
+        {True},
+        {False},
+    ),
+    "judge.holdout.blind": Case(
+        HELD,
+        (*HELD, "judge.holdout.blind=false"),
+        lambda s: {"Made by: openai/fake" in str(b["messages"]) for b in s.bodies("judge", "holdout")},
+        {False},
+        {True},
+    ),
+    "judge.holdout.pass_mark": Case(
+        HELD,
+        (*HELD, "judge.holdout.pass_mark=0.95"),
+        lambda s: s.document.judged and (s.document.judged.won > 0, s.document.judged.lost > 0),
+        b_sees=(False, False),
+    ),
+    "judge.holdout.rubric": Case(
+        HELD,
+        (*HELD, "judge.holdout.rubric=Says how."),
+        lambda s: {"Says how." in str(body["messages"]) for body in s.bodies("judge", "holdout")},
+        {False},
+        {True},
     ),
     "memory.bank": Case(
         (), ("memory.bank=memory/x.yaml",), lambda s: s.document.memory, "memory/test.yaml", "memory/x.yaml"
@@ -203,7 +283,7 @@ ELSEWHERE = {
 }
 #: Sections, and the keys of a model's mapping, which are the same wherever a model is named (test_model.py).
 NO_LEAVES = re.compile(
-    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|memory|accept|budget|.*\.model\..+"
+    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|judge\.holdout|memory|accept|budget|.*\.model\..+"
 )
 
 

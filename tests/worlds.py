@@ -191,7 +191,7 @@ def _new_lessons(text: str) -> list[str]:
 def _scores(asked: Asked) -> dict[str, Any]:
     """A score of 0 to 10 for each attempt that the schema names, by what stands behind its letter."""
     letters = [name for name in (asked.schema or {}).get("properties", {}) if len(name) == 1]
-    spots = {letter: match.end() for letter in letters if (match := _heading(letter, asked.text))}
+    spots = {letter: match.end() for letter in letters if (match := heading(letter, asked.text))}
     ends = sorted([*spots.values(), len(asked.text)])
     result: dict[str, Any] = {}
     for letter in letters:
@@ -202,7 +202,7 @@ def _scores(asked: Asked) -> dict[str, Any]:
     return result
 
 
-def _heading(letter: str, text: str) -> re.Match[str] | None:
+def heading(letter: str, text: str) -> re.Match[str] | None:
     """The line on which attempt ``letter`` begins."""
     return re.search(rf"(?m)^\W*(?:[Aa]ttempt\W+)?{letter}\b.{{0,12}}$", text)
 

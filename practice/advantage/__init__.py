@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from practice.advantage.contrast import behaviour, contrast, sentence, within
 from practice.advantage.merge import propose
-from practice.advantage.numeric import numeric, silver
+from practice.advantage.numeric import numeric, settled, silver
 from practice.advantage.recipe import Recipe, find_recipe, opened, render
 from practice.advantage.teacher import contrast_group, learn, summarise, why_not
 
@@ -33,6 +33,7 @@ __all__ = [
     "propose",
     "render",
     "sentence",
+    "settled",
     "silver",
     "summarise",
     "why_not",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from practice.advantage.numeric import silver
+from practice.advantage.numeric import settled, silver
 from practice.config import Settings
 from practice.features import UserFeature, binarise, features, phrase
 from practice.stats import holm, mantel_haenszel
@@ -83,8 +83,8 @@ def behaviour(
 
 
 def visible(groups: Sequence[Group], settings: Settings) -> list[Group]:
-    """The groups as a teacher may see them: with their rewards, or with agreement in place of reward."""
-    return list(groups) if settings.practice.ground_truth else [silver(group) for group in groups]
+    """The groups as a teacher may see them: with the rewards that count, or with agreement in place of reward."""
+    return [settled(group) if settings.practice.ground_truth else silver(group) for group in groups]
 
 
 def within(group: Group, specs: Sequence[ToolSpec] = (), user: Sequence[UserFeature] = ()) -> tuple[Fact, ...]:

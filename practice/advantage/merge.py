@@ -75,7 +75,7 @@ async def propose(
         ask: The teacher.
         key: The batch's place; attempt k is the k-th merge.
         bank: What the agent reads now.
-        lessons: The batch's lessons in task order.
+        lessons: The batch's lessons in task order; those that judges agree on more are read first.
         facts: Facts over ``history``.
         history: The groups that the recipe is looked for in: those sampled since the bank last changed.
         settings: ``accept.candidates``, ``memory.max_words``, ``practice.ground_truth``.
@@ -87,6 +87,7 @@ async def propose(
     as it is where that does not help: the memory's check refuses and logs it.
     """
     most = settings.accept.candidates
+    lessons = sorted(lessons, key=lambda lesson: -lesson.weight)  # stable: equal weights stay in task order
     recipe = find_recipe(visible(history, settings), specs, user)
     found: list[Proposal] = []
     if recipe is not None:

@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from practice.advantage.contrast import ALPHA, sentence, within
-from practice.advantage.numeric import silver
+from practice.advantage.numeric import settled, silver
 from practice.calls import Ask, structured
 from practice.config import Settings
 from practice.errors import CallFailed
 from practice.features import UserFeature, actions, features
+from practice.judge import agreement
 from practice.prompt import template
 from practice.types import CallKey, Fact, Group, Lesson, Message, Request, Rollout, Task, ToolSpec
 
@@ -134,7 +135,7 @@ async def contrast_group(
     user: Sequence[UserFeature] = (),
 ) -> tuple[Lesson, ...]:
     """What the better attempt of a mixed group did that the worse did not, as lessons with their evidence."""
-    own = within(group, specs, user)
+    own = within(settled(group), specs, user)
     better, worse = pair(group, (*facts, *own), specs, user)
     shown = [f"- in this group: {sentence(fact)}" for fact in own if abs(fact.difference) >= 0.5][:SHOWN_FACTS]
     shown += [f"- over all tasks so far: {sentence(fact)}" for fact in facts if fact.q <= ALPHA][:SHOWN_FACTS]
@@ -280,11 +281,8 @@ def _shape(reply: type[Reply], settings: Settings) -> dict[str, Any]:
 
 def _weight(group: Group) -> float:
     """How many of the pairs that differ in reward the judge gate counts; 1 without a gate."""
-    if group.counted is None:
-        return 1.0
-    scored = group.scored
-    pairs = sum(a > b for a in scored for b in scored)
-    return min(1.0, len(group.counted) / pairs) if pairs else 1.0
+    found = agreement(group)
+    return 1.0 if found is None else found.weight
 
 
 def _truth(task: Task) -> str:

@@ -219,6 +219,7 @@ class Agent:
             usage=state.usage,
             failure=failures[0] if failures else None,
             limit=None if failures else limit,
+            made_by=self.spec.model.described,
         )
 
     def invoke(

@@ -13,7 +13,22 @@ import typer
 from typer import exceptions
 
 from practice import __version__
-from practice.cli import agent, compare, evaluate, init, memory, model, overfit, report, run, runs, tool
+from practice.cli import (
+    agent,
+    compare,
+    evaluate,
+    init,
+    judge,
+    judging,
+    label,
+    memory,
+    model,
+    overfit,
+    report,
+    run,
+    runs,
+    tool,
+)
 from practice.cli.common import fail, only_documents
 from practice.errors import InputError, PracticeError
 
@@ -48,6 +63,9 @@ app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs", help="The runs of this workspace.")
+judge.app.command("score")(judging.score)
+judge.app.command("label")(label.label)
+app.add_typer(judge.app, name="judge", help="LLM judges: what they say, how far to trust them.")
 app.add_typer(memory.app, name="memory", help="Read and edit the experience memory.")
 app.add_typer(model.app, name="model", help="Local models: list, pull, check.")
 app.add_typer(agent.app, name="agent", help="The agents of this workspace.")

@@ -19,7 +19,7 @@ def line(progress: Progress) -> str:
     """One line: stage, rollouts, rate, spend, time left."""
     parts = [progress.stage]
     if progress.total:
-        parts.append(f"{progress.done}/{progress.total} rollouts")
+        parts.append(f"{progress.done}/{progress.total} {progress.unit}")
     else:
         parts.append(f"{progress.rollouts} rollouts")
     if progress.steps:

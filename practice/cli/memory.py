@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from practice.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from practice.config import Workspace
+    from practice.judge import Support
     from practice.memory import Bank
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -74,16 +76,41 @@ def list_banks(directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
 @app.command("show")
 def show(bank: BankName = None, directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
     """A bank's experiences with their counts and evidence."""
-    _, _, loaded = _load(directory, bank)
+    place, path, loaded = _load(directory, bank)
+    judged = _judged(place, path)
     if as_json:
-        print_json(loaded)
+        document = loaded.model_dump(mode="json")
+        for line in document["experiences"]:
+            line["judged"] = [
+                s.model_dump(mode="json") | {"agreement": s.agreement} for s in judged.get(line["id"], ())
+            ]
+        print_json(document)
         return
     rows = [
-        (e.id, e.status, e.text, f"+{e.helpful} -{e.harmful}", len(e.evidence))
+        (e.id, e.status, e.text, f"+{e.helpful} -{e.harmful}", len(e.evidence), _agreed(judged.get(e.id, ())))
         for e in sorted(loaded.experiences, key=lambda e: ("active", "candidate", "retired").index(e.status))
     ]
     title = f"{loaded.bank}, revision {loaded.revision}"
-    table(["id", "status", "text", "tasks better/worse", "rollouts"], rows, title=title)
+    columns = ["id", "status", "text", "tasks better/worse", "rollouts", "judges agree"]
+    table(columns[: 6 if judged else 5], [row[: 6 if judged else 5] for row in rows], title=title)
+
+
+def _judged(place: Workspace, path: Path) -> dict[str, tuple[Support, ...]]:
+    """How far judges agreed on what each experience was drawn from; empty where nothing was ever run."""
+    from practice import records
+
+    if not place.db.exists():
+        return {}
+    with open_store(place) as store:
+        return store.now(lambda db: records.experience_support(db, place.relative(path)))
+
+
+def _agreed(supports: Sequence[Support]) -> str:
+    """``7 of 9 pairs; 2 of 16 groups abstained``, of the latest decision about an experience."""
+    if not supports:
+        return ""
+    last = supports[-1]
+    return f"{last.counted} of {last.pairs} pairs; {last.abstained} of {last.practised} groups abstained"
 
 
 @app.command("search")

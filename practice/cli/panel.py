@@ -10,6 +10,8 @@ from practice.cli.common import stdout
 if TYPE_CHECKING:
     from practice.config import Workspace
     from practice.document import Document, UsageReport
+    from practice.judge import JudgeErrors
+    from practice.judged import Judged
     from practice.types import Estimate
 
 MOST_EDITS = 12
@@ -90,6 +92,8 @@ def _lines(document: Document) -> list[tuple[str, str]]:
         low, high = document.delta.ci
         gain = f"{100 * document.delta.mean:+.1f} points  [{100 * low:+.1f}, {100 * high:+.1f}]"
         lines.append(("change", f"{gain}  p = {document.delta.p:.2g} ({document.delta.test})"))
+    if document.judged is not None:
+        lines.append(("", _judged(document.judged)))
     lines += [
         (
             "practice",
@@ -103,9 +107,38 @@ def _lines(document: Document) -> list[tuple[str, str]]:
             f" {edits.indecisive} indecisive, refused {refused.invalid} invalid, {refused.leak} leaks,"
             f" {refused.duplicate} duplicates",
         ),
-        ("cost", cost_line(document.usage)),
     ]
-    return lines
+    if document.judges is not None:
+        lines.append(("judges", judges_line(document.judges)))
+    return [*lines, ("cost", cost_line(document.usage))]
+
+
+def judges_line(errors: JudgeErrors) -> str:
+    """How often the panel erred where a verifier could tell."""
+    open_ = errors.pairs - errors.pairs_right - errors.pairs_wrong
+    return (
+        f"against verifiers, on {errors.groups} groups: of {errors.pairs} pairs that differ"
+        f" {errors.pairs_right} counted right, {errors.pairs_wrong} wrong, {open_} left open; would have taught:"
+        f" {errors.alike_taught} of {errors.alike} groups that are all alike, {errors.mixed_taught} of {errors.mixed}"
+        f" that are mixed"
+    )
+
+
+def _judged(found: Judged) -> str:
+    """Who judged the holdout, how its pairs came out, and what length did to it."""
+    who = f"{', '.join(found.by)} on {found.model}, kept out of practice"
+    text = f"{found.says}: by {who}" + (" (the model judges there too)" if found.shares_model else "")
+    if not found.won + found.tied + found.lost:
+        return text
+    text += f"\n{found.won} pairs won, {found.tied} tied, {found.lost} lost"
+    if found.missing:
+        text += f", {found.missing} without a verdict"
+    if found.length is not None:
+        text += f"; {found.length.ratio:.2f} times the words"
+    if found.even is not None:
+        low, high = found.even.ci
+        text += f"\nat equal length: {100 * found.even.mean:+.1f} points  [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return text
 
 
 def cost_line(usage: UsageReport) -> str:

@@ -1,6 +1,6 @@
 """YAML and ``--set`` to frozen values; the workspace's paths. The only room that imports yaml.
 
-``schema`` (base, models) < ``settings`` (``practice.yaml``) < ``load``;
+``schema`` (base, models) < ``panel`` (judges) < ``settings`` (``practice.yaml``) < ``load``;
 ``yamlfile`` (reading, lines) < ``parse`` (errors) < ``load``.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from practice.config.doc import json_schemas, settings_markdown
 from practice.config.load import load_settings, require_reward
+from practice.config.panel import MODES, RUBRICS, WORDINGS, Evaluator, Grid, JudgeConfig, PanelFile, load_panel
 from practice.config.parse import parse
 from practice.config.schema import Closed, ModelSpec, Price, wrong
 from practice.config.settings import (
@@ -15,8 +16,6 @@ from practice.config.settings import (
     AcceptConfig,
     BudgetConfig,
     EvaluateConfig,
-    Evaluator,
-    JudgeConfig,
     MemoryConfig,
     PracticeConfig,
     Retrieve,
@@ -33,15 +32,20 @@ from practice.config.workspace import Workspace, choose_workspace, load_env, sho
 from practice.config.yamlfile import Yaml, dump_yaml, neighbour, read_yaml, read_yaml_text, write_yaml
 
 __all__ = [
+    "MODES",
     "REWARDS",
+    "RUBRICS",
+    "WORDINGS",
     "AcceptConfig",
     "BudgetConfig",
     "Closed",
     "EvaluateConfig",
     "Evaluator",
+    "Grid",
     "JudgeConfig",
     "MemoryConfig",
     "ModelSpec",
+    "PanelFile",
     "PracticeConfig",
     "Price",
     "Retrieve",
@@ -59,6 +63,7 @@ __all__ = [
     "json_schemas",
     "leaf_keys",
     "load_env",
+    "load_panel",
     "load_settings",
     "neighbour",
     "parse",

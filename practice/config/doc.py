@@ -9,12 +9,13 @@ from typing import Any, Literal, Union, cast, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from practice.config.panel import Evaluator, HoldoutJudge
 from practice.config.schema import ModelSpec, Price
-from practice.config.settings import Evaluator, Settings
+from practice.config.settings import Settings
 
 __all__ = ["json_schemas", "settings_markdown"]
 
-_DEFAULTS = {"name": "the file's folder", "memory.bank": "`memory/<name>.yaml`"}
+_DEFAULTS = {"name": "the file's folder", "judge.holdout": "`{prompt: referee}`", "memory.bank": "`memory/<name>.yaml`"}
 _TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text", ModelSpec: "model", Price: "price"}
 
 _HEAD = """# Settings
@@ -50,6 +51,7 @@ def settings_markdown() -> str:
             parts += [f"## {name}\n", f"{info.description}\n", _table(section, f"{name}.")]
         if name == "judge":
             parts += ["Each judge of the panel:\n", _table(Evaluator, "judge.panel.<i>.")]
+            parts += ["The judge of the holdout:\n", _table(HoldoutJudge, "judge.holdout.")]
     parts += [
         "## Models\n",
         "A model (`teacher.model`, `judge.panel.<i>.model`, an agent's `model`) is a bare name, or a mapping. A key "
@@ -117,7 +119,7 @@ def _name(annotation: object) -> str:
     if hasattr(annotation, "__metadata__"):
         return _name(arguments[0])
     model = _model(annotation)
-    if model is Evaluator:
+    if model in (Evaluator, HoldoutJudge):
         return "judge"
     return "mapping" if model is not None or origin is dict else str(annotation)
 

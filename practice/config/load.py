@@ -166,8 +166,10 @@ def _check_files(settings: Settings, document: Yaml, workspace: Workspace) -> No
     for index, feature in enumerate(settings.practice.features):
         wanted.append((("practice", "features", index), feature.rpartition(":")[0]))
     for index, judge in enumerate(settings.judge.panel):
-        if judge.prompt.endswith(".md"):
-            wanted.append((("judge", "panel", index, "prompt"), judge.prompt))
+        for key in ("prompt", "rubric"):
+            name: str | None = getattr(judge, key)
+            if name is not None and name.endswith(".md") and len(name.split()) == 1:
+                wanted.append((("judge", "panel", index, key), name))
     for path, reference in wanted:
         target = workspace.path(reference)
         if not target.is_file():

@@ -140,6 +140,14 @@ class ModelSpec(Closed):
             fields["price"] = self.price.model_dump()
         return fields
 
+    @property
+    def described(self) -> str:
+        """The model and, where it was asked for one, its reasoning effort."""
+        reasoning: object = self.params.get("reasoning")
+        nested = cast("dict[str, object]", reasoning).get("effort") if isinstance(reasoning, dict) else None
+        effort = self.params.get("reasoning_effort", nested)
+        return self.name if effort is None else f"{self.name}, reasoning effort {effort}"
+
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return or_text(handler.resolve_ref_schema(handler(core_schema)))

@@ -13,17 +13,15 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic_core import CoreSchema
 
+from practice.config.panel import JudgeConfig
 from practice.config.schema import Closed, Count, ModelSpec, Positive, Share, Temperature, Text, or_text, wrong
 from practice.errors import nearest
 
 __all__ = [
     "REWARDS",
-    "WORDINGS",
     "AcceptConfig",
     "BudgetConfig",
     "EvaluateConfig",
-    "Evaluator",
-    "JudgeConfig",
     "MemoryConfig",
     "PracticeConfig",
     "Retrieve",
@@ -38,8 +36,6 @@ __all__ = [
 
 #: The rewards that have a name; any other is a function of the user's, ``path.py:function``.
 REWARDS = ("exact", "number", "math", "code", "rubric", "judge")
-#: The wordings of a judge's prompt that have a name; any other is a text file, ``path.md``.
-WORDINGS = ("default", "strict", "evidence")
 
 _FUNCTION = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -118,67 +114,6 @@ class TeacherConfig(Closed):
     model: ModelSpec | None = Field(
         default=None, description="The model that contrasts and proposes; null: the agent's."
     )
-
-
-class Evaluator(Closed):
-    """One judge of a panel."""
-
-    name: str | None = Field(
-        default=None, pattern=r"^\S+$", description="Its name in verdicts; null: made of its prompt's."
-    )
-    model: ModelSpec | None = Field(default=None, description="The model that judges; null: the teacher's.")
-    temperature: Temperature = Field(default=0.0, description="Its sampling temperature.")
-    seed: int | None = Field(
-        default=None, description="Part of its calls' seeds: sets apart judges that are alike otherwise."
-    )
-    prompt: str = Field(
-        default="default", description="Its wording: `default`, `strict`, `evidence` or a file `path.md`."
-    )
-    rubric: Text | None = Field(
-        default=None, description="What it looks for, in words; null: the task's rubric, if any."
-    )
-
-    @field_validator("prompt")
-    @classmethod
-    def _check_prompt(cls, value: str) -> str:
-        if value not in WORDINGS and not value.endswith(".md"):
-            expected = f"a wording: {', '.join(WORDINGS)} or a file path.md"
-            raise wrong(expected, found=repr(value), nearest=nearest(value, WORDINGS))
-        return value
-
-
-class JudgeConfig(Closed):
-    """The judges, where `reward` asks for them."""
-
-    panel: tuple[Evaluator, ...] = Field(
-        default=(Evaluator(prompt="default"), Evaluator(prompt="strict"), Evaluator(prompt="evidence")),
-        description="The judges, each a mapping of the keys under `judge.panel.<i>`.",
-    )
-    gate: bool = Field(default=True, description="Whether only pairs on whose order the panel agrees count.")
-
-    @model_validator(mode="after")
-    def _check_names(self) -> JudgeConfig:
-        if not self.panel:
-            raise wrong("at least one judge", found="an empty list", key="panel")
-        names = [judge.name for judge in self.panel if judge.name is not None]
-        for name in names:
-            if names.count(name) > 1:
-                raise wrong("judges of different names", found=f"{name!r} twice", key="panel")
-        return self
-
-    def evaluators(self) -> tuple[Evaluator, ...]:
-        """The panel with a unique name each: the given one, else the prompt's, numbered where it is taken."""
-        taken = {judge.name for judge in self.panel if judge.name is not None}
-        named: list[Evaluator] = []
-        for judge in self.panel:
-            name = judge.name
-            if name is None:
-                stem = judge.prompt.rsplit("/", 1)[-1].removesuffix(".md")
-                choices = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(self.panel) + 2))
-                name = next(choice for choice in choices if choice not in taken)
-                taken.add(name)
-            named.append(judge.model_copy(update={"name": name}))
-        return tuple(named)
 
 
 class Retrieve(Closed):

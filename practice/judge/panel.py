@@ -1,4 +1,4 @@
-"""LLM judges. Each scores a whole group blind in one structured call; a pair counts where all of them agree.
+"""A panel of LLM judges: asked blind, about a group or about each attempt; a pair counts where they agree.
 
 Scoring a group at once makes scores comparable within it, which is all that an advantage needs. Three wordings of
 the question are better than one wording asked five times: their mistakes differ (Gu et al., A Survey on
@@ -7,60 +7,19 @@ LLM-as-a-Judge, arXiv 2411.15594, on prompt sensitivity).
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
-
-from practice import prompt
-from practice.calls import Ask, gather, structured
+from practice.calls import Ask, gather
 from practice.config import ModelSpec
-from practice.errors import InputError, boundary
-from practice.judge.show import cut, letters, show
-from practice.types import CallKey, Failure, Message, Request, Rollout, Task, Verdict
+from practice.errors import InputError
+from practice.judge.ask import Ballot, Bout, Sheet, ask_judge
+from practice.judge.gate import Pairs, agreed, open_pairs, seats
+from practice.judge.judges import Judge
+from practice.types import CallKey, Rollout, Task, Verdict
 from practice.verifiers.base import settled
 
-__all__ = ["CRITERIA", "Judge", "Panel", "Ruling"]
-
-CRITERIA = "Whether the final output is correct and does all that the task asks for."
-"""What counts where neither the panel nor the task has a rubric."""
-MAX_CHARS = 24_000
-"""Of all attempts of a group together, as a judge sees them; what is longer is cut in the middle."""
-LEAST_CHARS = 600
-"""Of one attempt, however many there are."""
-
-Pairs = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Judge:
-    """One evaluator of a panel."""
-
-    name: str
-    wording: str
-    """Its instructions, whole. ``{{answer}}`` in them is replaced by the task's answer: only so it sees one."""
-    model: ModelSpec | None = None
-    """None: the one that the run's ``asks`` gives for None."""
-    temperature: float = 0.0
-    seed: int | None = None
-    """Enters its calls' seeds and its orders: sets apart judges that are alike otherwise."""
-    rubric: str | None = None
-    """What it looks for; None: the task's rubric, else :data:`CRITERIA`."""
-
-    @property
-    def sees_answer(self) -> bool:
-        """Whether its wording asks for the task's answer."""
-        return "answer" in prompt.keys(self.wording)
-
-    def key(self, place: CallKey) -> CallKey:
-        """Its place in the run: from it come the call's seed and the order of the attempts."""
-        who = self.name if self.seed is None else f"{self.name}#{self.seed}"
-        return place.model_copy(
-            update={"stage": "judge", "step": 0, "evaluator": f"{who}@{place.evaluator}" if place.evaluator else who}
-        )
+__all__ = ["Judge", "Panel", "Ruling"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +31,9 @@ class Ruling:
     rewards: tuple[float | None, ...]
     """The mean of the scores that there are; None = unscored."""
     counted: Pairs | None
-    """Pairs (better, worse) that all judges agree on; None without a gate."""
+    """Pairs (better, worse) that the gate counts; None without a gate."""
+    bouts: tuple[tuple[str, Bout], ...] = ()
+    """(judge, two attempts as they met) of the judges that compare pairs."""
 
 
 class Panel:
@@ -101,126 +62,51 @@ class Panel:
         if self._rubric and not (task.rubric or "").strip():
             raise InputError("a rubric, which the reward rubric judges by", key=f"task {task.id}: rubric")
         for judge in self.judges:
-            if judge.sees_answer and task.answer is None:
-                found = f"none, and the wording of the judge {judge.name} asks for it"
-                raise InputError("an answer", found=found, key=f"task {task.id}: answer")
+            judge.check(task, both=self._rubric)
 
     async def score(
         self, task: Task, rollouts: Sequence[Rollout], asks: Callable[[ModelSpec | None], Ask], place: CallKey
     ) -> Ruling:
-        """Judge a group. All judges are asked at the same time; one that fails leaves its verdicts unscored."""
+        """Judge a group. Judges are asked at the same time; one that fails leaves its verdicts unscored.
+
+        With a gate the judges in reserve are asked only where a pair of this group is open without them: which it
+        is depends on the first judges' scores alone, so a run that goes on asks the same of the same.
+        """
         self.check(task)
-        seen = [index for index, rollout in enumerate(rollouts) if _readable(rollout)]
-        jobs = (self._judge(judge, task, rollouts, seen, asks, place) for judge in self.judges)
-        rows = await gather(*jobs)
-        scores = [[verdict.score for verdict in row] for row in rows]
+        first, reserve = seats(self.judges) if self.gate else (self.judges, ())
+
+        async def ask(judges: Sequence[Judge]) -> list[Ballot]:
+            return await gather(*(self.ballot(judge, task, rollouts, asks, place) for judge in judges))
+
+        ballots = await ask(first)
+        rows = [_scores(ballot) for ballot in ballots]
+        later = await ask(reserve) if reserve and open_pairs(rows) else []
+        every = [*ballots, *later]
+        judges = [*first, *reserve]
         return Ruling(
-            verdicts=tuple(verdict for row in rows for verdict in row),
-            rewards=tuple(_mean(column) for column in zip(*scores, strict=True)),
-            counted=agreed(scores) if self.gate else None,
+            verdicts=tuple(verdict for ballot in every for verdict in ballot.verdicts),
+            rewards=tuple(_mean(column) for column in zip(*map(_scores, every), strict=True)),
+            counted=agreed(rows, [_scores(ballot) for ballot in later]) if self.gate else None,
+            bouts=tuple((judge.name, bout) for judge, b in zip(judges, every, strict=False) for bout in b.bouts),
         )
 
-    async def _judge(
+    async def ballot(
         self,
         judge: Judge,
         task: Task,
         rollouts: Sequence[Rollout],
-        seen: Sequence[int],
         asks: Callable[[ModelSpec | None], Ask],
         place: CallKey,
-    ) -> list[Verdict]:
-        verdicts = [_unread(rollout, judge.name) for rollout in rollouts]
-        if not seen:
-            return verdicts
-        key = judge.key(place)
-        order = list(seen)
-        random.Random(key.seed(self.seed)).shuffle(order)
-        labels = letters(len(order))
-        texts = [show(rollouts[index]) for index in order]
-        request = self._request(judge, task, list(zip(labels, texts, strict=True)))
-        failures: list[Failure] = []
-        answers: list[BaseModel] = []
-        with boundary("judge", failures.append):
-            answers.append(await structured(asks(judge.model), key, request, scores_of(len(order))))
-        for index, label, text in zip(order, labels, texts, strict=True):
-            word = cast("AttemptScore", getattr(answers[0], label)) if answers else None
-            verdicts[index] = Verdict(
-                rollout_id=rollouts[index].id,
-                evaluator=judge.name,
-                score=None if word is None else word.score / 10,
-                reason="" if word is None else word.reason,
-                failure=failures[0] if failures else None,
-                n_words=len(text.split()),
-            )
-        ranks = mid_ranks([verdict.score for verdict in verdicts])
-        return [v.model_copy(update={"rank": rank}) for v, rank in zip(verdicts, ranks, strict=True)]
-
-    def _request(self, judge: Judge, task: Task, attempts: Sequence[tuple[str, str]]) -> Request:
-        limit = max(LEAST_CHARS, MAX_CHARS // len(attempts))
-        shown = (f"## Attempt {label}\n{_quoted(cut(text, limit))}" for label, text in attempts)
-        own = judge.rubric or (None if self._rubric else task.rubric)
-        criteria = [text.strip() for text in (task.rubric if self._rubric else None, own) if text]
-        user = prompt.template(
-            "judge_group",
-            task=task.input.strip(),
-            criteria="\n".join(criteria) or CRITERIA,
-            attempts="\n\n".join(shown),
-        )
-        values = {"answer": task.answer or ""} if judge.sees_answer else {}
-        return Request(
-            messages=(
-                Message(role="system", content=prompt.fill(judge.wording, **values)),
-                Message(role="user", content=user),
-            ),
-            temperature=judge.temperature,
-            max_tokens=200 + 150 * len(attempts),
-        )
+    ) -> Ballot:
+        """One judge's word on a group."""
+        seen = [index for index, rollout in enumerate(rollouts) if _readable(rollout)]
+        unseen = [None if index in seen else _unread(rollout, judge.name) for index, rollout in enumerate(rollouts)]
+        sheet = Sheet(judge, task, rollouts, seen, asks(judge.model), place, self.seed, both=self._rubric)
+        return await ask_judge(sheet, unseen)
 
 
-# ---------------------------------------------------------------- what is asked
-
-
-class AttemptScore(BaseModel):
-    """One attempt's score. The reason stands first, so that the score follows from it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    reason: str
-    # The schema asks for whole numbers, which every constrained decoder can be held to; a half is taken as well.
-    score: Annotated[float, Field(ge=0.0, le=10.0), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10})]
-
-
-@lru_cache(maxsize=64)
-def scores_of(count: int) -> type[BaseModel]:
-    """An object with one :class:`AttemptScore` for each of ``count`` attempts, by letter: none can be left out."""
-    fields = dict.fromkeys(letters(count), (AttemptScore, ...))
-    return cast("type[BaseModel]", create_model("Scores", **cast("dict[str, tuple[type, object]]", fields)))  # pyright: ignore
-
-
-# ---------------------------------------------------------------- pure parts
-
-
-def mid_ranks(scores: Sequence[float | None]) -> list[float | None]:
-    """Ranks from 1 = best; equal scores share the mean of their ranks; None stays None."""
-    known = [score for score in scores if score is not None]
-    return [
-        None if score is None else sum(other > score for other in known) + (known.count(score) + 1) / 2
-        for score in scores
-    ]
-
-
-def agreed(scores: Sequence[Sequence[float | None]]) -> Pairs:
-    """Pairs (better, worse) where every judge has scored both and strictly prefers the first.
-
-    ``scores`` has a row a judge and a column a rollout. A judge without a score agrees with nobody.
-    """
-    columns = list(zip(*scores, strict=True))
-    return tuple(
-        (better, worse)
-        for better, high in enumerate(columns)
-        for worse, low in enumerate(columns)
-        if all(a is not None and b is not None and a > b for a, b in zip(high, low, strict=True))
-    )
+def _scores(ballot: Ballot) -> list[float | None]:
+    return [verdict.score for verdict in ballot.verdicts]
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
@@ -238,8 +124,3 @@ def _unread(rollout: Rollout, name: str) -> Verdict:
     if verdict is not None:
         return verdict
     return Verdict(rollout_id=rollout.id, evaluator=name, score=0.0, reason="no output", n_words=0)
-
-
-def _quoted(text: str) -> str:
-    """Every line marked, so that an attempt can't end itself and begin another."""
-    return "\n".join(f"> {line}" for line in text.splitlines())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from practice import prompt
 from practice.calls import Ask
 from practice.config import REWARDS, ModelSpec, Settings, Workspace
-from practice.config.settings import WORDINGS
 from practice.errors import InputError, boundary, nearest
-from practice.judge.panel import Judge, Pairs, Panel, Ruling
+from practice.judge.gate import Pairs
+from practice.judge.judges import Judge, judges_of
+from practice.judge.panel import Panel, Ruling
 from practice.tool import load_function
-from practice.types import CallKey, Failure, Rollout, Task, Verdict
+from practice.types import CallKey, Failure, Phase, Rollout, Task, Verdict
 from practice.verifiers import Exact, FunctionVerifier, Math, NumberVerifier, settled
 from practice.verifiers.base import unscored
 
@@ -57,12 +56,26 @@ class Reward:
     """The stages of tasks whose ``verifier`` names another reward, by that name."""
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     """Hashes of what the user wrote for it: functions, wordings."""
+    sealed: Mapping[str, Panel] = field(default_factory=dict[str, Panel])
+    """Who judges the holdout alone, by the name of the panel that it stands beside."""
 
     @property
     def judged(self) -> bool:
         """Whether it can be had without ground truth: from judges alone who are shown no answers."""
         every = (*self.stages, *(stage for stages in self.by_task.values() for stage in stages))
         return all(isinstance(stage, Panel) and not stage.sees_answer for stage in every)
+
+    def jury(self, task: Task, phase: Phase) -> tuple[Panel, ...]:
+        """Who compares attempts at ``task``: the panel, or on the holdout the judge that was kept out of practice."""
+        panels = [stage for stage in self._of(task) if isinstance(stage, Panel)]
+        return tuple(self.sealed.get(panel.name, panel) if phase == "holdout" else panel for panel in panels)
+
+    def auditor(self, task: Task) -> Panel | None:
+        """The panel whose errors this task's verifier can tell: that of the run, where the task itself is verified."""
+        panel = next((stage for stage in self.stages if isinstance(stage, Panel)), None)
+        own = self.by_task.get(task.verifier or "", ())
+        verified = bool(own) and not any(isinstance(stage, Panel) for stage in own)
+        return panel if verified else None
 
     def fingerprint(self) -> dict[str, str]:
         """What, beside the settings, makes this reward another one."""
@@ -159,7 +172,7 @@ def load_reward(settings: Settings, workspace: Workspace, tasks: Sequence[Task] 
     stages = tuple(loader.stage(name, "reward") for name in names)
     own = {task.verifier: task.id for task in reversed(tasks) if task.verifier is not None}
     by_task = {name: (loader.stage(name, f"task {id}: verifier"),) for name, id in own.items()}
-    reward = Reward(stages, by_task, loader.sources)
+    reward = Reward(stages, by_task, loader.sources, loader.sealed)
     reward.check(tasks)
     return reward
 
@@ -170,6 +183,7 @@ class _Loader:
     def __init__(self, settings: Settings, workspace: Workspace) -> None:
         self.settings, self.workspace = settings, workspace
         self.sources: dict[str, str] = {}
+        self.sealed: dict[str, Panel] = {}
         self._stages: dict[str, Stage] = {}
 
     def stage(self, name: str, key: str) -> Stage:
@@ -201,29 +215,21 @@ class _Loader:
         )
 
     def _panel(self, name: str) -> Panel:
-        judges = [
-            Judge(
-                name=evaluator.name or evaluator.prompt,
-                wording=self._wording(evaluator.prompt, f"judge.panel.{index}.prompt"),
-                model=evaluator.model,
-                temperature=evaluator.temperature,
-                seed=evaluator.seed,
-                rubric=evaluator.rubric,
-            )
-            for index, evaluator in enumerate(self.settings.judge.evaluators())
-        ]
-        seed = self.settings.practice.seed
-        return Panel(judges, gate=self.settings.judge.gate, rubric=name == "rubric", seed=seed, name=name)
+        judges, sources = judges_of(self.settings.judge.evaluators(), self.workspace, "judge.panel")
+        self.sources.update(sources)
+        seed, rubric = self.settings.practice.seed, name == "rubric"
+        self.sealed[name] = Panel(self._sealed(), gate=False, rubric=rubric, seed=seed, name=name)
+        return Panel(judges, gate=self.settings.judge.gate, rubric=rubric, seed=seed, name=name)
 
-    def _wording(self, name: str, key: str) -> str:
-        if name in WORDINGS:
-            return prompt.source(f"judge_{name}")
-        path = self.workspace.path(name)
-        if not path.is_file():
-            raise InputError("an existing file", found=name, key=key)
-        text = path.read_text(encoding="utf-8").strip()
-        unknown = [found for found in prompt.keys(text) if found != "answer"]
-        if unknown:
-            raise InputError("no key but {{answer}}", found=f"{{{{{unknown[0]}}}}}", file=name, key=key)
-        self.sources[name] = hashlib.sha256(text.encode()).hexdigest()
-        return text
+    def _sealed(self) -> tuple[Judge, ...]:
+        """The judge that alone judges the holdout."""
+        key = "judge.holdout"
+        try:
+            judges, sources = judges_of([self.settings.judge.sealed()], self.workspace, key)
+        except InputError as error:
+            own = (error.key or "").replace(f"{key}.0", key)
+            raise InputError(
+                error.expected, found=error.found, file=error.file, key=own, nearest=error.nearest
+            ) from None
+        self.sources.update(sources)
+        return judges

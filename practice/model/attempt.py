@@ -46,7 +46,7 @@ class OneAttempt(ABC):
         fault: CallFailed | EndpointError
         try:
             async with asyncio.timeout(limit):
-                completion, seeded = await self._negotiate(request, headers or {}, limit)
+                completion = await self._negotiate(request, headers or {}, limit)
         except TimeoutError:
             fault = CallFailed("timeout", f"no answer within {limit:g} s", retriable=True)
         except (CallFailed, EndpointError) as error:
@@ -56,7 +56,7 @@ class OneAttempt(ABC):
             usage = completion.usage
             usd = cost(usage, self._price) if completion.usage_known else None
             usage = usage.model_copy(update={"usd": usd, "seconds": time.perf_counter() - started})
-            return completion.model_copy(update={"usage": usage, "seed_honoured": seeded})
+            return completion.model_copy(update={"usage": usage})
         # A client's own error holds the request with its key: nothing that leaves here may refer to it.
         fault.__cause__ = fault.__context__ = None
         raise fault
@@ -74,14 +74,18 @@ class OneAttempt(ABC):
         del request
         return self.dialect
 
-    async def _negotiate(self, request: Request, headers: Mapping[str, str], limit: float) -> tuple[Completion, bool]:
-        """The answer, and whether a seed (if any) was sent along."""
+    async def _negotiate(self, request: Request, headers: Mapping[str, str], limit: float) -> Completion:
+        """The answer, with what of the request was not sent along."""
         dialect = self._first_dialect(request)
         while True:
             answer = await self._post(encode(request, self._wire_name, dialect, self._params), headers, limit)
             if not isinstance(answer, Refusal):
                 self.dialect = self.dialect.merged(dialect)
-                return decode(answer), request.seed is None or dialect.seed
+                sent = {
+                    "seed_honoured": request.seed is None or dialect.seed,
+                    "temperature_honoured": dialect.temperature,
+                }
+                return decode(answer).model_copy(update=sent)
             following = None
             if answer.status in (400, 422) and not is_context(answer):
                 following = dialect.after_refusal(request, answer.param, answer.code, answer.message)

@@ -26,7 +26,7 @@ from practice.types import Usage
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["LARGEST", "render", "write"]
+__all__ = ["LARGEST", "render", "template", "write"]
 
 LARGEST = 2_000_000
 """Bytes of a page. Above it the page is made again with half of everything listed."""
@@ -65,14 +65,14 @@ def _fill(page: Page, limits: Limits) -> str:
     drawn = {
         "answer": plots.before_after(answer.before, answer.after, answer.delta, single=answer.unchanged),
         "curve": plots.learning_curve(page.steps),
-        "tasks": plots.task_matrix(answer.tasks[: limits.squares], single=answer.unchanged),
+        "tasks": plots.task_matrix(answer.tasks[: limits.squares], single=answer.unchanged, judged=bool(answer.judged)),
         "cost": plots.cost_bars(page.costs),
     }
-    return _template().render(
+    return template("page.html.jinja").render(
         page=page,
         plots=drawn,
         limits=limits,
-        names=plots.change_names(answer.tasks, single=answer.unchanged),
+        names=plots.change_names(answer.tasks, single=answer.unchanged, judged=bool(answer.judged)),
         shown_steps=_ends(page.steps, limits.steps),
         total=sum((line.usage for line in page.costs), Usage()),
     )
@@ -87,7 +87,8 @@ def _ends(steps: Sequence[StepView], limit: int) -> tuple[StepView, ...]:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page's template, which escapes all that it is given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -101,4 +102,4 @@ def _template() -> Template:
     names += ("reward", "clip", "one_line", "tool_call", "edit_target")
     filters: dict[str, Any] = {"plural": words.count, **{name: getattr(words, name) for name in names}}
     environment.filters.update(filters)
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from practice import stats
 from practice.document import Document
+from practice.judged import Judged
 from practice.memory import Bank
 from practice.records import RunRow, Scored, StepRecord
-from practice.report import words
+from practice.report import pairs, words
 from practice.report.rows import rows
 from practice.report.values import Answer, Change, HoldoutTask
 from practice.stats import Bounds
@@ -43,23 +44,31 @@ def answer(
     unchanged = row.start_bank.digest() == end.digest()
     one = _attempts(db, row.id, row.start_bank)
     two = one if unchanged else _attempts(db, row.id, end)
+    if document.judged is not None:
+        one, two = _of_pairs(one, two, pairs.outcomes(db, row.id, row.start_bank, end), unchanged=unchanged)
     ids = sorted(one.keys() | two.keys())
     tables = tuple(_scores(one, id_) for id_ in ids), tuple(_scores(two, id_) for id_ in ids)
     binary = all(score in (None, 0.0, 1.0) for table in tables for scores in table for score in scores)
     headline, sentence = _say(before, after, delta, binary=binary, evaluation=row.fields.get("kind") == "eval")
+    notes: list[str] = []
+    if document.judged is not None:
+        headline, sentence = pairs.say(before, after, delta)
+        notes = [] if unchanged else pairs.who(document.judged)
     reads = _reads(db, row.id)
     bounds = None if unchanged else stats.delta_bounds(*tables)
     return Answer(
         headline=headline,
         sentence=sentence,
-        notes=(*_missing(before, after, tables, bounds, unchanged=unchanged), *_read_often(reads)),
+        notes=(*notes, *_missing(before, after, tables, bounds, unchanged=unchanged), *_read_often(reads)),
         before=before,
         after=after,
         delta=delta,
         unchanged=unchanged,
         bounds=bounds,
         reads=reads,
-        tasks=tuple(_task(id_, one, two, tasks.get(("holdout", id_))) for id_ in ids),
+        tasks=tuple(_task(id_, one, two, tasks.get(("holdout", id_)), document.judged) for id_ in ids),
+        judged=document.judged,
+        length=tuple(pairs.length_rows(document.judged)) if document.judged else (),
     )
 
 
@@ -201,6 +210,23 @@ def _attempts(db: Database, run: str, bank: Bank) -> Attempts:
     return found
 
 
+def _of_pairs(
+    one: Attempts, two: Attempts, won: Mapping[tuple[str, int], float], *, unchanged: bool
+) -> tuple[Attempts, Attempts]:
+    """The attempts with what their pairs came to; with an unchanged bank each is level with itself."""
+
+    def scored(of: Attempts, sign: float) -> Attempts:
+        return {
+            task: {
+                n: (0.5 if unchanged else None if (task, n) not in won else 0.5 + sign * (won[task, n] - 0.5), output)
+                for n, (_, output) in attempts.items()
+            }
+            for task, attempts in of.items()
+        }
+
+    return scored(one, -1.0), scored(two, 1.0)
+
+
 def _scores(attempts: Attempts, task: str) -> Row:
     return tuple(score for _, (score, _) in sorted(attempts.get(task, {}).items()))
 
@@ -210,7 +236,7 @@ def _mean(scores: Row) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _task(id_: str, one: Attempts, two: Attempts, task: Task | None) -> HoldoutTask:
+def _task(id_: str, one: Attempts, two: Attempts, task: Task | None, judged: Judged | None) -> HoldoutTask:
     before, after = _mean(_scores(one, id_)), _mean(_scores(two, id_))
     return HoldoutTask(
         id=id_,
@@ -220,7 +246,7 @@ def _task(id_: str, one: Attempts, two: Attempts, task: Task | None) -> HoldoutT
         after=after,
         said_before=one.get(id_, {}).get(0, (None, ""))[1],
         said_after=two.get(id_, {}).get(0, (None, ""))[1],
-        change=_change(before, after),
+        change="tied" if judged and before is not None and before == after else _change(before, after),
     )
 
 

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, get_args
 
-from practice import stats
+from practice import labels, stats
+from practice.calibration import Calibration, calibrate
 from practice.errors import InputError
 from practice.records import GroupRecord, RunRow, Scored, StepRecord, find_run, run_tasks
 from practice.report import words
@@ -60,7 +61,16 @@ def collect(db: Database, run_id: str) -> Page:
         failures=_failures(db, row.id, shown, steps, groups),
         settings=settings,
         hashes=hashes,
+        calibration=_calibration(db, row),
     )
+
+
+def _calibration(db: Database, row: RunRow) -> Calibration | None:
+    """Of a finished run; what was labelled of one that goes on again waits until it is done."""
+    said = labels.labels_of(db, row.id)
+    if not said or row.status != "done":
+        return None
+    return calibrate(labels.items_of(db, row), said, labels.seed_of(row))
 
 
 def _heading(row: RunRow) -> Heading:

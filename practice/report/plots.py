@@ -93,11 +93,11 @@ def learning_curve(steps: Sequence[StepView]) -> str:
     return _svg(304, parts, "Reward in practice and validation of each step")
 
 
-def task_matrix(tasks: Sequence[HoldoutTask], *, single: bool) -> str:
+def task_matrix(tasks: Sequence[HoldoutTask], *, single: bool, judged: bool = False) -> str:
     """One square a holdout task, sorted by what became of it; the task's text is its tooltip."""
     if not tasks:
         return ""
-    names = change_names(tasks, single=single)
+    names = change_names(tasks, single=single, judged=judged)
     parts: list[str] = []
     y = 0.0
     ordered = sorted(tasks, key=lambda task: list(names).index(task.change))
@@ -112,7 +112,7 @@ def task_matrix(tasks: Sequence[HoldoutTask], *, single: bool) -> str:
     return _svg(y, parts, "Holdout tasks before and after")
 
 
-def change_names(tasks: Iterable[HoldoutTask], *, single: bool) -> dict[Change, str]:
+def change_names(tasks: Iterable[HoldoutTask], *, single: bool, judged: bool = False) -> dict[Change, str]:
     """What each kind of change is called: plainly where every task is right or wrong, or was measured once."""
     binary = all(score in (None, 0.0, 1.0) for task in tasks for score in (task.before, task.after))
     right, wrong = ("Right", "Wrong") if binary else ("0.5 or more", "less than 0.5")
@@ -120,6 +120,9 @@ def change_names(tasks: Iterable[HoldoutTask], *, single: bool) -> dict[Change, 
         form = "{} both times" if binary else "Same score: {}"
         right, wrong = form.format(right), form.format(wrong)
     better, worse = ("Fixed", "Broken") if binary else ("Better", "Worse")
+    if judged:
+        tied = "Nothing to compare" if single else "Tied"
+        return {"better": "Preferred after", "worse": "Preferred before", "tied": tied, "unscored": "Without a verdict"}
     return {"better": better, "worse": worse, "right": right, "wrong": wrong, "unscored": "Without a score"}
 
 
@@ -237,6 +240,7 @@ _MARKS: dict[Change, str] = {
     "worse": "M4.5 4.5 L11.5 11.5 M11.5 4.5 L4.5 11.5",
     "right": "M4 9 L7 12 L12 4",
     "wrong": "M4.5 4.5 L11.5 11.5 M11.5 4.5 L4.5 11.5",
+    "tied": "M4 6 L12 6 M4 10 L12 10",
     "unscored": "M4 8 L12 8",
 }
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from practice.calibration import Calibration
+from practice.judged import Judged
 from practice.records import GroupRecord, StepRecord
 from practice.stats import Bounds
 from practice.types import Delta, Estimate, Experience, Phase, Rollout, Stage, Usage, Value
 
-Change = Literal["better", "worse", "right", "wrong", "unscored"]
-"""What became of a holdout task; ``right`` and ``wrong``: the same score before and after, from 0.5 on right."""
+Change = Literal["better", "worse", "right", "wrong", "tied", "unscored"]
+"""What became of a holdout task; ``right`` and ``wrong``: the same score before and after, from 0.5 on right; ``tied``:
+the same, where judges compared."""
 
 
 class Limits(Value):
@@ -83,6 +86,9 @@ class Answer(Value):
     reads: int = 0
     """Runs of this workspace that have read this holdout."""
     tasks: tuple[HoldoutTask, ...] = ()
+    judged: Judged | None = None
+    length: tuple[tuple[str, str], ...] = ()
+    """What length did to a judged holdout: (what, figure)."""
 
 
 class Transcript(Value):
@@ -185,3 +191,5 @@ class Page(Value):
     failures: tuple[FailureLine, ...]
     settings: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
+    calibration: Calibration | None = None
+    """What a person's labels make of the judges; None where nobody labelled."""

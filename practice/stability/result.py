@@ -105,12 +105,15 @@ class Reliability(Value):
 
 
 class Panel(Value):
-    """One row of the D-study: a panel of this many wordings and seeds, its calls a rollout and its reliability."""
+    """One row of the D-study: a panel, its calls a rollout and its reliability."""
 
     prompts: int
+    """Wordings; where the design varies something else besides the seed, ways of judging that differ in it."""
     seeds: int
     calls: int
     reliability: float
+    levels: dict[str, int] = Field(default_factory=dict[str, int])
+    """Axis -> how many values of it; ``evaluator`` where the axes that vary are neither crossed nor nested."""
 
 
 class Bias(Value):
@@ -119,16 +122,22 @@ class Bias(Value):
     """
 
     position: dict[str, Figure] = Field(default_factory=dict[str, Figure])
-    """``consistency`` (same winner after the swap), ``first_slot`` (share of decided duels won by the first)."""
+    """``consistency`` (same winner after the swap), ``first_slot`` (share of decided duels won by the first); with
+    several evaluators also of each, as ``consistency:<evaluator>``."""
     option_order: dict[str, Figure] = Field(default_factory=dict[str, Figure])
     length: dict[str, Figure] = Field(default_factory=dict[str, Figure])
-    """Evaluator (and ``all``) -> within-group tau_b of score and length."""
+    """Evaluator (and ``all``, and ``truth``) -> within-group tau_b of score and length."""
     blind: dict[str, Figure] = Field(default_factory=dict[str, Figure])
     self_family: dict[str, Figure] = Field(default_factory=dict[str, Figure])
     cycles: Figure | None = None
     """Cyclic triads over all triads."""
     threshold: dict[str, Figure] = Field(default_factory=dict[str, Figure])
-    """Share of rollouts that an evaluator pair puts on different sides of the pass mark."""
+    """Axis (and ``all``) -> share of rollouts that an evaluator pair puts on different sides of the pass mark;
+    ``truth`` -> share of the verdicts on the wrong side."""
+    polarity: dict[str, Figure] = Field(default_factory=dict[str, Figure])
+    """Wording (or evaluator) -> its tau_b with the others, or with truth where that is known."""
+    family: dict[str, Figure] = Field(default_factory=dict[str, Figure])
+    """Model family (or evaluator) -> how much more the others agree than it agrees, as a difference of tau_b."""
     named: tuple[str, ...] = ()
     """In words: each bias whose interval excludes what an unbiased judge would show."""
 

@@ -51,7 +51,7 @@ class Duel(Value):
     b: str
     """Rollout ids; ``a`` stood first."""
     winner: str | None
-    """``a``, ``b`` or ``tie``; None = missing."""
+    """``a`` (the first), ``b`` or ``tie``; None = missing."""
     evaluator: str
 
 
@@ -70,6 +70,8 @@ class ScoreTable:
     """Shape (N, G), where it is known; NaN where it is not."""
     n_words: Floats | None = None
     """Shape (N, G): length of what was judged, in words."""
+    rollout_models: tuple[tuple[str | None, ...], ...] | None = None
+    """Which model made each rollout, aligned with ``rollouts``; None where it is not known."""
     duels: tuple[Duel, ...] = ()
     """Raw pairwise rows, where there are any: position bias is read off these."""
 

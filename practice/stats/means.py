@@ -46,6 +46,14 @@ def as_rows(scores: Scores) -> list[Floats]:
     return rows
 
 
+def as_table(rows: Sequence[Sequence[float | None]]) -> Floats:
+    """Rows of scores as one array, shape (tasks, longest row); NaN where there is no score."""
+    table = np.full((len(rows), max((len(row) for row in rows), default=0)), np.nan)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = np.asarray(values, dtype=np.float64)  # None becomes NaN
+    return table
+
+
 def task_means(scores: Scores) -> Floats:
     """Mean over the scored attempts of each task, shape (tasks,); NaN where a task has none."""
     return np.array([row.mean() if row.size else np.nan for row in as_rows(scores)], dtype=np.float64)

@@ -53,6 +53,29 @@ def paired_delta(before: Scores, after: Scores, *, confidence: float = 0.95) -> 
     return Delta(mean=mean, ci=interval, p=sign_flip(differences), test="sign-flip exact")
 
 
+def preference_delta(wins: Scores, *, confidence: float = 0.95) -> Delta:
+    """Net preference: share of pairs won minus share lost, a mean over tasks, with interval and exact p-value.
+
+    ``wins`` has one row a task and one entry a pair of attempts: 1 won, 0.5 tied, 0 lost, None without a verdict.
+    One pair a task: Tango's interval, a tie being a pair that is alike on both sides, and the sign test, which
+    leaves ties out. Several: Student's t over tasks, widened as in :func:`paired_delta`, and the sign-flip test.
+
+    Raises:
+        ValueError: no pair has a verdict, or an entry outside [0, 1].
+    """
+    rows = [row for row in as_rows(wins) if row.size]
+    if not rows:
+        raise ValueError("no pair has a verdict")
+    nets = np.array([2.0 * row.mean() - 1.0 for row in rows], dtype=np.float64)
+    attempts = max(row.size for row in rows)
+    if attempts == 1 and bool(np.isin(nets, (-1.0, 0.0, 1.0)).all()):
+        won, lost = int((nets > 0).sum()), int((nets < 0).sum())
+        interval = tango(won, lost, nets.size, confidence)
+        return Delta(mean=float(nets.mean()), ci=interval, p=mcnemar_exact(won, lost), test="sign test exact")
+    interval = _difference_interval(nets, attempts, confidence)
+    return Delta(mean=float(nets.mean()), ci=interval, p=sign_flip(nets), test="sign-flip exact")
+
+
 def _difference_interval(d: Floats, attempts: int | None, confidence: float) -> tuple[float, float]:
     mean = float(d.mean())
     pseudo = 1.0 / math.sqrt(attempts) if attempts else 0.0
@@ -75,10 +98,7 @@ def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[flo
     z, point = z_quantile(confidence), (gained - lost) / n
 
     def score(delta: float) -> float:
-        b = -gained - lost + (2 * n - gained + lost) * delta
-        root = math.sqrt(max(0.0, b * b + 8 * n * lost * delta * (1 - delta)))
-        q = max(0.0, (root - b) / (4 * n))
-        variance = n * (2 * q + delta * (1 - delta))
+        variance = n * tango_variance(gained, lost, n, delta)
         distance = gained - lost - n * delta
         return distance / math.sqrt(variance) if variance > 1e-15 else math.copysign(math.inf, distance)
 
@@ -91,6 +111,17 @@ def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[flo
         return (inside + outside) / 2
 
     return solve(point, -1.0), solve(point, 1.0)
+
+
+def tango_variance(gained: float, lost: float, n: float, delta: float) -> float:
+    """Variance of one pair's difference where its mean is ``delta``: 2q + delta (1 - delta), q by maximum likelihood.
+
+    Tango 1998, equation 8; q is the probability of a pair that is lost. Pairs with several chances of being lost
+    have less.
+    """
+    b = -gained - lost + (2 * n - gained + lost) * delta
+    root = math.sqrt(max(0.0, b * b + 8 * n * lost * delta * (1 - delta)))
+    return 2 * max(0.0, (root - b) / (4 * n)) + delta * (1 - delta)
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:
