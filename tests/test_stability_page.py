@@ -365,6 +365,7 @@ def test_the_cheapest_panel_at_the_goal_is_ringed() -> None:
     assert svg(plot)[1].text == "The cheapest at 0.8: 4 wordings x 1 seed, 4 calls a rollout: 0.81."
     assert plot.count('class="ring"') == 1 and "0.81 for 4 calls" in plot
     assert plot.count("<polyline") == 2 and "other panels" in plot
+    assert len(re.findall(r'class="dot', plot)) == len(panels) + 3, "each panel once, and the legend"
     weak = [panel.model_copy(update={"reliability": 0.5}) for panel in panels]
     assert stability_plots.cheapest(weak) is None
     assert svg(stability_plots.d_study(weak))[1].text == "No panel reaches 0.8."
