@@ -462,7 +462,7 @@ def test_least_stable_groups_come_with_scores_and_words() -> None:
     found = analyse(table(scores), reasons={"q4": {"e0": ["fine"] * 4}})
     assert found.unstable[0].group == "q4" and next(iter(found.group_tau)) == "q4"
     assert found.unstable[0].reasons == {"e0": ("fine",) * 4}
-    assert len(found.unstable) < 30 and found.unstable[0].scores["e2"][0] == scores[4, 2, 0]
+    assert found.unstable[0].scores["e2"][0] == scores[4, 2, 0]
 
 
 def test_the_room_is_a_public_name() -> None:
