@@ -225,6 +225,14 @@ def test_every_figure_stands_with_its_interval_and_its_meaning() -> None:
     assert "every pair" in text and "wording" in text and "3 in 58" in text
     for measure in (*terms.TIES, *terms.VALIDITY):
         assert measure.name in text and measure.meaning in text
+    truth = section(page, "Against the truth, where it is known").replace("\u00a0", " ")
+    for figure in (
+        "above wrong 0.83",
+        "right called right 78.0 %",
+        "wrong called right 19.0 %",
+        "worth 0.71 0.67 to 0.75",
+    ):
+        assert figure in truth
     assert "told from none, 8 times in 10" in text
     assert (
         "42 at least one pair" in text
