@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,8 +21,6 @@ from practice.stability.looks import corrected, mean_look, named, ratio_look
 from practice.stability.odd import family
 from practice.stability.position import position_looks, slots
 from practice.stability.result import Bias
-
-ANY = np.random.default_rng(5)
 
 
 def load(name: str) -> ModuleType:
@@ -162,7 +161,7 @@ def test_judges_who_prefer_their_own_family() -> None:
     fair = [1.0, 4.0, 3.0, 2.0]
     found = look(table([[[9.0, 4.0, 9.5, 2.0], fair]] * 30, keys, rollout_models=makers))
     # Of the four pairs (own, other) the judge g gives all to its own, the other judge one.
-    assert found.self_family["gpt"].value == pytest.approx(1 - 1 / 4 - 1 / 4 + 1 / 4 - 1 / 4)
+    assert found.self_family["gpt"].value == pytest.approx(1 - 1 / 4)
     assert found.self_family["claude"].value == pytest.approx(1 - 1 / 3)
     assert sum(line.startswith("own family") for line in found.named) == 2
 
@@ -217,11 +216,11 @@ def test_the_five_percent_are_shared_out() -> None:
     rng = np.random.default_rng(6)
     values = rng.normal(0.3, 1.0, 60)
     alone = mean_look("x", "{}", values, (0.0, 0.0))
-    assert corrected(values, None, 0.05) is not None
-    p_edge = next(
-        a for a in (0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 1e-4, 1e-6) if (corrected(values, None, a) or (0,))[0] < 0
-    )
-    crowd = [mean_look("x", "{}", rng.normal(size=60), (-9.0, 9.0)) for _ in range(int(0.05 / p_edge) + 1)]
+    levels = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 1e-4, 1e-6)
+    lows = [interval[0] for level in levels if (interval := corrected(values, None, level)) is not None]
+    assert lows == sorted(lows, reverse=True) and lows[0] > 0 > lows[-1]
+    edge = levels[next(place for place, low in enumerate(lows) if low < 0)]
+    crowd = [mean_look("x", "{}", rng.normal(size=60), (-9.0, 9.0)) for _ in range(int(0.05 / edge) + 1)]
     assert named([alone]) and not named([alone, *crowd])
     # Single evaluators take half, however many they are.
     singles = [mean_look("x", "{}", rng.normal(size=60), (-9.0, 9.0), whose=str(n)) for n in range(1000)]
@@ -237,13 +236,9 @@ def test_too_few_groups_name_nothing() -> None:
 
 
 def test_what_follows_an_unnamed_look_is_not_named() -> None:
-    low, high = (
-        mean_look("x", "{}", np.linspace(-1, 1, 40), (0.0, 0.0)),
-        mean_look("x", "{}", np.full(40, 3.0), (0.0, 0.0)),
-    )
-    assert len(named([low, high])) == 1
-    from dataclasses import replace
-
+    low = mean_look("x", "low {}", np.linspace(-1, 1, 40), (0.0, 0.0))
+    high = mean_look("x", "high {}", np.linspace(2, 4, 40), (0.0, 0.0))
+    assert named([low, high])[0].startswith("x: high 3.00")
     assert named([low, replace(high, follows=True)]) == ()
 
 
