@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import subprocess
@@ -65,7 +66,10 @@ OPTIONAL: dict[str, set[str]] = {"pyarrow": {"task"}, "datasets": {"task"}}
 #: What `practice --help` may not load: seconds of imports for one screen of text.
 SLOW = {"litellm", "langgraph", "openai", "scipy", "numpy"}
 
-PUBLIC = {"Agent", "Bank", "Task", "__version__", "evaluate", "run"}
+PUBLIC = {"Agent", "Bank", "Task", "__version__", "evaluate", "run", "stability"}
+
+#: Public names that are rooms: there is more than one thing to call in them, and the name is the room's own.
+PUBLIC_ROOMS = {"stability"}
 
 
 # ---------------------------------------------------------------- imports
@@ -197,8 +201,13 @@ def test_public_names_are_locked() -> None:
 
 
 def test_no_module_is_spelled_like_a_public_name() -> None:
-    """The first import of a module binds it on its package and would hide the public name."""
-    assert not PUBLIC & {room(module) for module in MODULES}
+    """The first import of a module binds it on its package and would hide the public name.
+
+    A public name that is the room itself can't be hidden by it.
+    """
+    assert PUBLIC & {room(module) for module in MODULES} == PUBLIC_ROOMS
+    for name in PUBLIC_ROOMS:
+        assert getattr(practice, name) is importlib.import_module(f"practice.{name}")
 
 
 # ---------------------------------------------------------------- errors

@@ -225,6 +225,14 @@ def test_every_figure_stands_with_its_interval_and_its_meaning() -> None:
     assert "every pair" in text and "wording" in text and "3 in 58" in text
     for measure in (*terms.TIES, *terms.VALIDITY):
         assert measure.name in text and measure.meaning in text
+    truth = section(page, "Against the truth, where it is known").replace("\u00a0", " ")
+    for figure in (
+        "above wrong 0.83",
+        "right called right 78.0 %",
+        "wrong called right 19.0 %",
+        "worth 0.71 0.67 to 0.75",
+    ):
+        assert figure in truth
     assert "told from none, 8 times in 10" in text
     assert (
         "42 at least one pair" in text
@@ -365,6 +373,7 @@ def test_the_cheapest_panel_at_the_goal_is_ringed() -> None:
     assert svg(plot)[1].text == "The cheapest at 0.8: 4 wordings x 1 seed, 4 calls a rollout: 0.81."
     assert plot.count('class="ring"') == 1 and "0.81 for 4 calls" in plot
     assert plot.count("<polyline") == 2 and "other panels" in plot
+    assert len(re.findall(r'class="dot', plot)) == len(panels) + 3, "each panel once, and the legend"
     weak = [panel.model_copy(update={"reliability": 0.5}) for panel in panels]
     assert stability_plots.cheapest(weak) is None
     assert svg(stability_plots.d_study(weak))[1].text == "No panel reaches 0.8."

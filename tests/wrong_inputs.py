@@ -90,6 +90,9 @@ def sets(id: str, what: str, text: str, **expected: object) -> WrongInput:
     return WrongInput(id, what, {}, (*RUN, "--set", text), file="--set", **expected)  # pyright: ignore
 
 
+_SCORES = "group_id,rollout_id,score,evaluator,seed\nq1,a,1,j1,1\nq1,b,2,j1,1\n"
+STABILITY = ("judge", "stability", "--scores", "scores.csv")
+
 _BANK = "bank: b\nrevision: 1\nexperiences:\n"
 
 SETTINGS: tuple[WrongInput, ...] = (
@@ -397,6 +400,54 @@ OTHERS: tuple[WrongInput, ...] = (
         key="N",
         says="from 1 to 6",
     ),
+    WrongInput(
+        "scores-file",
+        "a file of scores that is not there",
+        {"scores.csv": _SCORES},
+        ("judge", "stability", "--scores", "score.csv"),
+        file="score.csv",
+        key="--scores",
+        nearest="scores.csv",
+    ),
+    WrongInput(
+        "scores-column",
+        "a misspelled column of scores",
+        {"scores.csv": _SCORES.replace("seed", "sead")},
+        STABILITY,
+        file="scores.csv",
+        key="sead",
+        line=1,
+        nearest="seed",
+    ),
+    WrongInput(
+        "scores-number",
+        "a score that is no number",
+        {"scores.csv": _SCORES + "q1,c,good,j1,1\n"},
+        STABILITY,
+        file="scores.csv",
+        key="score",
+        line=4,
+        says="'good'",
+    ),
+    WrongInput(
+        "scores-twice",
+        "a rollout scored twice by one evaluator",
+        {"scores.csv": _SCORES + "q1,a,2,j1,1\n"},
+        STABILITY,
+        file="scores.csv",
+        key="score",
+        line=4,
+        says="line 2",
+    ),
+    WrongInput(
+        "scores-cut",
+        "an unknown cut of the verdict",
+        {"scores.csv": _SCORES},
+        (*STABILITY, "--cut", "stable_flp=0.2"),
+        key="--cut",
+        nearest="stable_flip",
+    ),
+    WrongInput("scores-nothing", "nothing to analyse", {}, ("judge", "stability"), key="--scores", says="nothing"),
 )
 
 CASES: tuple[WrongInput, ...] = (*SETTINGS, *TASKS, *OTHERS)
@@ -423,7 +474,8 @@ A value that may hold a secret is never repeated.
 | 2 | the input is wrong |
 | 3 | stopped by the budget; the same command with a larger one goes on |
 | 4 | interrupted; the same command goes on |
-| 5 | a check said no |
+| 5 | a check said no; `practice judge stability`: NOISE-DRIVEN |
+| 6 | `practice judge stability`: INSUFFICIENT |
 
 The wrong inputs that the tests try, with what each error names (`tests/wrong_inputs.py`):
 

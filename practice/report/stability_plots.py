@@ -133,11 +133,9 @@ def d_study(panels: Sequence[Panel]) -> str:
         if len(of) > 1:
             points = " ".join(f"{plane.x(panel.calls):.1f},{plane.y(panel.reliability):.1f}" for panel in of)
             parts.append(f'<polyline class="curve {kind}" points="{points}"/>')
-    rest = [panel for panel in known if panel not in lines["words"] and panel not in lines["seeds"]]
-    for kind, of in (("other", rest), ("seeds", lines["seeds"]), ("words", lines["words"])):
-        parts += [
-            _panel_mark(kind, plane.x(panel.calls), plane.y(panel.reliability), terms.panel(panel)) for panel in of
-        ]
+    for panel in sorted(known, key=lambda panel: panel in lines["words"]):  # the line's marks on top of others
+        kind = _kind(panel, lines)
+        parts.append(_panel_mark(kind, plane.x(panel.calls), plane.y(panel.reliability), terms.panel(panel)))
     best = cheapest(known)
     if best is not None:
         parts += _ring(best, plane)
@@ -305,6 +303,12 @@ def _frontier(panels: Iterable[Panel]) -> list[Panel]:
     return [best[calls] for calls in sorted(best)]
 
 
+def _kind(panel: Panel, lines: Mapping[str, Sequence[Panel]]) -> str:
+    """Which line a panel is on, the longer one where it begins both; ``other`` where on none."""
+    on = [kind for kind in sorted(lines, key=lambda kind: -len(lines[kind])) if panel in lines[kind]]
+    return next(iter(on), "other")
+
+
 def _levels(plane: _Plane) -> list[str]:
     """Lines at 0, 0.2 … 1, the goal's among them, and the numbers of calls."""
     parts: list[str] = []
@@ -349,7 +353,7 @@ def _legend(known: Sequence[Panel], lines: Mapping[str, Sequence[Panel]]) -> lis
         shown.append(("words", f"more {terms.ways(known)}{seeds}"))
     if len(lines["seeds"]) > 1:
         shown.append(("seeds", "more seeds alone"))
-    if len(known) > len({id(panel) for of in lines.values() for panel in of}):
+    if any(_kind(panel, lines) == "other" for panel in known):
         shown.append(("other", "other panels"))
     parts: list[str] = []
     for place, (kind, label) in enumerate(shown):

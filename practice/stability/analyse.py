@@ -11,7 +11,7 @@ from practice.stability.bias import biases, pass_mark
 from practice.stability.consequences import consequences, coverage, votes
 from practice.stability.grid import Grid, agreement_grid, axis_figures
 from practice.stability.null import Null, permutation_null
-from practice.stability.result import Axis, Bias, Design, StabilityReport, Unstable
+from practice.stability.result import Axis, Design, StabilityReport, Unstable
 from practice.stability.spread import coefficients, spread
 from practice.stability.table import AXES, Floats, ScoreTable
 from practice.stability.truth import validity
@@ -60,7 +60,7 @@ def analyse(
         reliability=spreads.reliability,
         d_study=spreads.d_study,
         agreement=coefficients(table),
-        bias=_bias(table, grid, cuts.margin, mark, seed),
+        bias=biases(table, grid.rows["all"], margin=cuts.margin, mark=mark, seed=seed),
         validity=truths,
         consequences=consequences(table, cast, grid.inverted),
         tau_matrix=tuple(tuple(_known(value) for value in row) for row in grid.tau_matrix),
@@ -98,12 +98,6 @@ def _design(table: ScoreTable, grid: Grid) -> Design:
         unavailable={axis: names for axis, names in unavailable.items() if names},
         indicative=len(table.groups) < INDICATIVE,
     )
-
-
-def _bias(table: ScoreTable, grid: Grid, margin: float, mark: float, seed: int) -> Bias:
-    row = grid.rows["all"]
-    strict = (row.discordant, row.concordant + row.discordant)
-    return biases(table, margin=margin, mark=mark, strict=strict, seed=seed)
 
 
 # ---------------------------------------------------------------- groups

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from practice.stability.grid import mean_figure, mean_known, ratio_figure
+from practice.stability.grid import Row, mean_figure, mean_known, ratio_figure
 from practice.stability.looks import Look, mean_look, named, ratio_look
 from practice.stability.odd import family, odd_looks
 from practice.stability.position import cycle_look, position_looks
@@ -26,18 +26,20 @@ ALL = "all"
 BLIND = {"true", "yes", "1", "blind", "hidden"}
 
 
-def biases(table: ScoreTable, *, margin: float, mark: float, strict: tuple[Floats, Floats], seed: int) -> Bias:
+def biases(table: ScoreTable, row: Row, *, margin: float, mark: float, seed: int) -> Bias:
     """All biases of a table.
 
-    ``mark``: the pass mark; ``strict``: per query the pairs that two evaluators order opposite ways, and all pairs that
-    both order, shapes (N,). ``margin`` is what flips, cycles and distances may come to before they are named.
+    ``row``: the agreement of every pair of evaluators; ``mark``: the pass mark; ``margin``: what flips, cycles and
+    distances may come to before they are named.
     """
     position = position_looks(table, margin)
     option_order, blind, own = _options(table), _blind(table), _self_family(table)
     length, cycle = _length(table), cycle_look(table, margin)
     apart = _apart(table, mark)
     threshold = _threshold(table, mark, margin, apart.get(ALL))
-    flips = ratio_look("label flips", "evaluators reverse {} of the pairs that both order", *strict, (0.0, margin))
+    strict = row.concordant + row.discordant
+    words = "evaluators reverse {} of the pairs that both order"
+    flips = ratio_look("label flips", words, row.discordant, strict, (0.0, margin))
     polarity, distance = odd_looks(table, margin, seed)
     groups = (position, option_order, length, blind, own, threshold, polarity, distance)
     looks = [look for group in groups for look in group.values()]

@@ -23,7 +23,7 @@ __all__ = ["Null", "cell_taus", "permutation_null", "subsample"]
 SHUFFLES = 999
 FEWEST_SHUFFLES = 199
 MOST_GROUPS = 2_000
-BUDGET = 100_000_000
+BUDGET = 30_000_000
 """Cells (shuffle x group x evaluator x evaluator) that are computed; above it there are fewer shuffles, then fewer
 groups."""
 BLOCK = 1_000_000
@@ -48,11 +48,11 @@ def cell_taus(scores: Floats) -> Floats:
     first, second = np.triu_indices(scores.shape[2], 1)
     difference = scores[:, :, first] - scores[:, :, second]
     # Whole numbers up to G(G-1)/2: single precision holds them exactly.
-    judged = (~np.isnan(difference)).astype(np.float32)
-    signs = np.sign(np.nan_to_num(difference)).astype(np.float32)
+    judged = (difference == difference).astype(np.float32)
+    signs = (difference > 0).astype(np.float32) - (difference < 0)
     net = signs @ signs.transpose(0, 2, 1)
     strict = np.abs(signs) @ judged.transpose(0, 2, 1)
-    under = np.sqrt(strict.astype(np.float64) * strict.transpose(0, 2, 1))
+    under: Floats = np.sqrt(strict.astype(np.float64) * strict.transpose(0, 2, 1))
     return np.divide(net, under, out=np.full(under.shape, np.nan), where=under > 0)
 
 

@@ -95,10 +95,8 @@ def _kinds(evaluators: Sequence[EvaluatorKey]) -> list[_Kind]:
     pairs = axis_pairs(tuple(evaluators))
     kinds: list[_Kind] = []
     for axis in ("prompt", "model"):
-        values = [key.axis(axis) for key in evaluators]
-        units = tuple(
-            ("?" if value is None else value) if axis == "prompt" else family(value or "?") for value in values
-        )
+        values = [key.axis(axis) or "not given" for key in evaluators]
+        units = tuple(values if axis == "prompt" else map(family, values))
         if len(set(units)) > 1:
             kinds.append(_Kind(axis, units, pairs.get(axis, pairs["all"])))
     if not kinds and len(evaluators) > 1:

@@ -24,26 +24,33 @@ GIVEN = {"given", "as_given", "forward", "original", "straight", "identity", "ab
 REVERSED = {"reversed", "reverse", "backward", "swapped", "ba"}
 
 
+Tally = defaultdict[str, float]
+
+
 @dataclass
 class _Counts:
     """Of one evaluator (or of all), by query."""
 
-    same: Counter[str] = field(default_factory=Counter[str])
-    both: Counter[str] = field(default_factory=Counter[str])
+    same: Tally = field(default_factory=lambda: defaultdict(float))
+    both: Tally = field(default_factory=lambda: defaultdict(float))
     """Pairs that were judged in both orders, and those with one answer."""
-    first: Counter[str] = field(default_factory=Counter[str])
-    decided: Counter[str] = field(default_factory=Counter[str])
+    first: Tally = field(default_factory=lambda: defaultdict(float))
+    decided: Tally = field(default_factory=lambda: defaultdict(float))
+    """Decided comparisons, and those that the rollout that stood first won."""
 
 
 def position_looks(table: ScoreTable, margin: float) -> dict[str, Look]:
     """``consistency`` and ``first_slot`` over all evaluators, and ``…:<evaluator>`` where there are several.
 
     Both over pairs that were judged in both orders, so that a better rollout gains nothing from standing first: its
-    rival stands first as often. Without truth an unbiased judge shows one half for the first slot.
+    rival stands first as often. Where each pair was judged in one order alone, the first slot's share is the mean of
+    two shares, over the pairs whose lower id stood first and over the others. Either way an unbiased judge shows one
+    half.
     """
     counts = _of_duels(table.duels) if table.duels else _of_orders(table)
-    if not any(found.both for found in counts.values()):
-        return {}
+    if not counts["all"].both:
+        single = _of_single_orders(table.duels)
+        return {} if single is None else _looks("all", single, table.groups, margin)
     looks = _looks("all", counts["all"], table.groups, margin)
     if len(counts) > 2:
         for name, found in counts.items():
@@ -57,8 +64,8 @@ def _looks(name: str, counts: _Counts, groups: Sequence[str], margin: float) -> 
     whose = None if name == "all" else name
     suffix = "" if whose is None else f":{whose}"
 
-    def column(found: Counter[str]) -> Floats:
-        return np.array([found[group] for group in groups], dtype=np.float64)
+    def column(found: Mapping[str, float]) -> Floats:
+        return np.array([found.get(group, 0.0) for group in groups], dtype=np.float64)
 
     if whose is None:
         same = "{} of the answers stay the same when the two rollouts change places"
@@ -67,10 +74,11 @@ def _looks(name: str, counts: _Counts, groups: Sequence[str], margin: float) -> 
         same = "answers that stay the same when the two rollouts change places, by evaluator: {}"
         first = "decided comparisons that the rollout that stands first wins, by evaluator: {}"
     pairs, decided, unbiased = column(counts.both), column(counts.decided), (1 - margin, 1.0)
-    return {
-        f"consistency{suffix}": ratio_look("position", same, column(counts.same), pairs, unbiased, whose=whose),
-        f"first_slot{suffix}": ratio_look("position", first, column(counts.first), decided, (0.5, 0.5), whose=whose),
-    }
+    looks: dict[str, Look] = {}
+    if counts.both:
+        looks[f"consistency{suffix}"] = ratio_look("position", same, column(counts.same), pairs, unbiased, whose=whose)
+    looks[f"first_slot{suffix}"] = ratio_look("position", first, column(counts.first), decided, (0.5, 0.5), whose=whose)
+    return looks
 
 
 def _of_duels(duels: Iterable[Duel]) -> dict[str, _Counts]:
@@ -85,6 +93,20 @@ def _of_duels(duels: Iterable[Duel]) -> dict[str, _Counts]:
             # Told in the terms of the pair's key: "a" stood first in the one order, "b" in the other.
             found.first[group] += one.count("a") + two.count("b")
             found.decided[group] += len([word for word in (*one, *two) if word != "tie"])
+    return counts
+
+
+def _of_single_orders(duels: Sequence[Duel]) -> _Counts | None:
+    """Of pairs that were judged in one order: comparisons weighted so that either id stands first as often."""
+    decided = [duel for duel in duels if duel.winner in ("a", "b")]
+    straight = sum(duel.a < duel.b for duel in decided)
+    if not 0 < straight < len(decided):
+        return None  # one order throughout: a better rollout can't be told from a better place
+    counts = _Counts()
+    for duel in decided:
+        weight = len(decided) / 2 / (straight if duel.a < duel.b else len(decided) - straight)
+        counts.decided[duel.group] += weight
+        counts.first[duel.group] += weight * (duel.winner == "a")
     return counts
 
 

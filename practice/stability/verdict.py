@@ -123,7 +123,9 @@ def _noise(row: Axis, cuts: Cuts) -> list[str]:
     reasons: list[str] = []
     flip = row.strict_flip
     if flip.ci is not None and flip.ci[0] > cuts.noise_flip:
-        reasons.append(f"Evaluators reverse {shown(flip)} of the pairs that both order, above {cuts.noise_flip:.0%}.")
+        reasons.append(
+            f"Evaluators reverse {shown(flip)} of the pairs that both order, above {percent(cuts.noise_flip)}."
+        )
     tau = row.tau_b.value
     if tau is not None and row.tau_b_null is not None and tau <= row.tau_b_null:
         reasons.append(f"A tau_b of {tau:.2f} is what shuffled scores reach (97.5 % of them stay at or below"
@@ -135,7 +137,7 @@ def _doubts(row: Axis, reliability: Reliability, validity: Validity | None, cuts
     doubts: list[str] = []
     flip, panel = row.strict_flip, reliability.panel
     if flip.ci is None or flip.ci[1] > cuts.stable_flip:
-        limit = f"the upper bound may be {cuts.stable_flip:.0%}"
+        limit = f"the upper bound may be {percent(cuts.stable_flip)}"
         doubts.append(f"Evaluators reverse {shown(flip)} of the pairs that both order; {limit}.")
     if panel.ci is None or panel.ci[0] < cuts.reliability:
         figure = "unknown" if panel.value is None else f"{panel.value:.2f} {bounds(panel, '.2f', 1)}".rstrip()
@@ -143,7 +145,7 @@ def _doubts(row: Axis, reliability: Reliability, validity: Validity | None, cuts
     spurious = validity.spurious_signal if validity is not None else None
     if spurious is not None and spurious.value is not None and spurious.value > cuts.spurious:
         separated = f"The judges separate {shown(spurious)} of the groups that truth leaves alike"
-        doubts.append(f"{separated}; at most {cuts.spurious:.0%} may be.")
+        doubts.append(f"{separated}; at most {percent(cuts.spurious)} may be.")
     return doubts
 
 
