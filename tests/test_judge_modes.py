@@ -204,7 +204,10 @@ outcomes = st.sampled_from(["first", "second", "tie"])
 
 @given(st.integers(2, 5), st.data())
 def test_shares_add_up_and_turn_with_the_bouts(size: int, data: st.DataObject) -> None:
-    bouts = [Bout(first=a, second=b, winner=data.draw(outcomes)) for a, b in itertools.permutations(range(size), 2)]
+    bouts = [
+        Bout.model_validate({"first": a, "second": b, "winner": data.draw(outcomes)})
+        for a, b in itertools.permutations(range(size), 2)
+    ]
     shares = _shares(bouts, range(size), 0)
     assert sum(share for share in shares.values() if share is not None) == pytest.approx(size / 2)
     swap = {"first": "second", "second": "first", "tie": "tie"}
