@@ -428,5 +428,7 @@ async def test_what_judges_said_is_kept_with_the_experience(
     assert judged.keys() == {id_ for id_, *_ in bank_of(document)} and any(judged.values())
     known = next(lines for lines in judged.values() if lines)[-1]
     assert known["evaluators"] and 0 < known["agreement"] <= 1 and known["practised"] == 16
+    page = (tmp_path / str(document.report)).read_text()
+    assert errors.sentence in page and "; its judges agreed on " in page
     file = (tmp_path / document.memory).read_text()
     assert "judged" not in file and "agreement" not in file  # the bank's file keeps its fields

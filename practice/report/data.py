@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, get_args
 
 from practice import stats
+from practice.document import Document
 from practice.errors import InputError
 from practice.records import GroupRecord, RunRow, Scored, StepRecord, find_run, run_tasks
 from practice.report import words
@@ -60,7 +61,13 @@ def collect(db: Database, run_id: str) -> Page:
         failures=_failures(db, row.id, shown, steps, groups),
         settings=settings,
         hashes=hashes,
+        judges=_judges(row),
     )
+
+
+def _judges(row: RunRow) -> str:
+    errors = None if row.document is None else Document.model_validate(row.document).judges
+    return "" if errors is None else f"The judges {errors.sentence}."
 
 
 def _heading(row: RunRow) -> Heading:

@@ -185,3 +185,5 @@ class Page(Value):
     failures: tuple[FailureLine, ...]
     settings: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
+    judges: str = ""
+    """How often the judges erred where a verifier could tell; empty where none could."""
