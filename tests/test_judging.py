@@ -281,6 +281,7 @@ async def test_a_runs_groups_are_those_it_practised_first(tmp_path: Path) -> Non
     assert len(axis_pairs(found.table.evaluators)["prompt"]) == 6
     with pytest.raises(InputError, match="practised groups"):
         groups_of(place, found.document.run_id)
+    assert groups_of(place, "last") == groups_of(place, judged.run_id)  # what judged them is no run to look at
 
 
 # ---------------------------------------------------------------- the command
