@@ -136,10 +136,10 @@ def find_runs(db: Database, fingerprint: str | None = None) -> list[RunRow]:
 
 
 def find_run(db: Database, run: str) -> RunRow | None:
-    """The run of this id, or of this unambiguous beginning of an id; ``last`` is the newest."""
+    """The run of this id, or of this unambiguous beginning of an id; ``last`` is the newest, judgings left out."""
     runs = find_runs(db)
     if run == "last":
-        return runs[0] if runs else None
+        return next((row for row in runs if row.fields.get("kind") != "judge"), None)
     matches = [row for row in runs if row.id == run] or [row for row in runs if row.id.startswith(run)]
     return matches[0] if len(matches) == 1 else None
 

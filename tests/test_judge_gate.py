@@ -350,6 +350,38 @@ def write_verified(path: Path, tasks: Sequence[Task]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+LENGTH = re.compile(r"wrote at most \d+ words in all|final reply of at most \d+ words")
+
+
+def longwinded(asked: Asked) -> str:
+    """Attempts of all lengths, judges that like the longer, and a teacher that repeats what it reads about length."""
+    if asked.stage == "rollout":
+        return " ".join(["Well."] * (3 + int(60 * asked.chance()))) + f" Answer: {int(9000 * asked.chance('answer'))}"
+    if asked.stage == "judge":
+        parts = re.split(r"^## Attempt (\w+)\n", asked.text, flags=re.M)[1:]
+        words = {letter: len(text.split()) for letter, text in zip(parts[::2], parts[1::2], strict=True)}
+        return json.dumps({letter: {"reason": "full", "score": min(10, n // 7)} for letter, n in words.items()})
+    lesson = "When you get a task, write longer." if LENGTH.search(asked.text) else ""
+    if asked.stage == "advantage":
+        return json.dumps({"lessons": [{"text": lesson}] if lesson else []})
+    return json.dumps({"edits": [{"op": "add", "id": None, "text": lesson}] if lesson else []})
+
+
+async def test_no_fact_about_length_is_told_where_judges_decide(tmp_path: Path) -> None:
+    """Judges that love length agree with one another, so no gate on agreement can see it."""
+    with FakeServer(longwinded) as server:
+        place = make(tmp_path, server.url, tasks=make_tasks(8), holdout=())
+        document = await practise(place, "reward=judge", "practice.epochs=1", "practice.batch_size=8", "accept=always")
+        told = "\n".join(str(call.body) for call in server.calls if call.stage in ("advantage", "merge"))
+    assert document.groups.mixed == 8 and server.count(stage="advantage") == 8
+    with Store(place.db) as store:
+        steps = store.now(lambda db: db.execute("SELECT data FROM steps").fetchall())
+    found = [fact["feature"] for fact in json.loads(steps[0][0])["facts"] if fact["q"] <= 0.05]
+    assert any(name.startswith(("n:words", "n:answer_words")) for name in found)  # the program saw it
+    assert not LENGTH.search(told)  # and kept it to itself
+    assert document.experiences == () and document.edits.proposed == 0
+
+
 DECOYS = (
     "spell the digits out and weigh the letters",
     "start from the crate that stands nearest",
@@ -428,5 +460,7 @@ async def test_what_judges_said_is_kept_with_the_experience(
     assert judged.keys() == {id_ for id_, *_ in bank_of(document)} and any(judged.values())
     known = next(lines for lines in judged.values() if lines)[-1]
     assert known["evaluators"] and 0 < known["agreement"] <= 1 and known["practised"] == 16
+    page = (tmp_path / str(document.report)).read_text()
+    assert errors.sentence in page and "; its judges agreed on " in page
     file = (tmp_path / document.memory).read_text()
     assert "judged" not in file and "agreement" not in file  # the bank's file keeps its fields

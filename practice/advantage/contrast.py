@@ -18,6 +18,8 @@ ALPHA = 0.05
 """The familywise error of the facts of one batch."""
 SAME = 0.95
 """From this phi coefficient on two behaviours are one, told in the clearer words."""
+LENGTHS = ("n:words", "n:answer_words")
+"""Features that say how long an attempt is."""
 LEAST = 3
 """A behaviour that fewer rollouts show, or fewer lack, is not tested."""
 
@@ -85,6 +87,18 @@ def behaviour(
 def visible(groups: Sequence[Group], settings: Settings) -> list[Group]:
     """The groups as a teacher may see them: with the rewards that count, or with agreement in place of reward."""
     return [settled(group) if settings.practice.ground_truth else silver(group) for group in groups]
+
+
+def worth_telling(facts: Sequence[Fact], settings: Settings) -> tuple[Fact, ...]:
+    """The facts that a teacher is told: none about length where judges decide.
+
+    Judges tend to like what is long (Dubois et al., arXiv 2404.04475): there such a fact says as much about them as
+    about the attempts, and a lesson made of it would be "write longer".
+    """
+    stages = {settings.reward} if isinstance(settings.reward, str) else set(settings.reward)
+    if not stages & {"judge", "rubric"}:
+        return tuple(facts)
+    return tuple(fact for fact in facts if not fact.feature.startswith(LENGTHS))
 
 
 def within(group: Group, specs: Sequence[ToolSpec] = (), user: Sequence[UserFeature] = ()) -> tuple[Fact, ...]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from practice.advantage.contrast import ALPHA, sentence, visible
+from practice.advantage.contrast import ALPHA, sentence, visible, worth_telling
 from practice.advantage.recipe import Recipe, find_recipe, opened, render
 from practice.advantage.teacher import Reply, request
 from practice.calls import Ask, gather, structured
@@ -184,7 +184,7 @@ async def _from_teacher(
 ) -> Proposal:
     """One merge of the batch's lessons into the bank."""
     place = key.model_copy(update={"attempt": attempt})
-    shown = [f"- {sentence(fact)}" for fact in facts if fact.q <= ALPHA][:SHOWN_FACTS]
+    shown = [f"- {sentence(fact)}" for fact in worth_telling(facts, settings) if fact.q <= ALPHA][:SHOWN_FACTS]
     text = template(
         "merge",
         facts="\n".join(shown) or "(none that is more than chance)",

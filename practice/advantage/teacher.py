@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from practice.advantage.contrast import ALPHA, sentence, within
+from practice.advantage.contrast import ALPHA, sentence, within, worth_telling
 from practice.advantage.numeric import settled, silver
 from practice.calls import Ask, structured
 from practice.config import Settings
@@ -135,7 +135,8 @@ async def contrast_group(
     user: Sequence[UserFeature] = (),
 ) -> tuple[Lesson, ...]:
     """What the better attempt of a mixed group did that the worse did not, as lessons with their evidence."""
-    own = within(settled(group), specs, user)
+    own = worth_telling(within(settled(group), specs, user), settings)
+    facts = worth_telling(facts, settings)
     better, worse = pair(group, (*facts, *own), specs, user)
     shown = [f"- in this group: {sentence(fact)}" for fact in own if abs(fact.difference) >= 0.5][:SHOWN_FACTS]
     shown += [f"- over all tasks so far: {sentence(fact)}" for fact in facts if fact.q <= ALPHA][:SHOWN_FACTS]

@@ -10,7 +10,6 @@ from practice.cli.common import stdout
 if TYPE_CHECKING:
     from practice.config import Workspace
     from practice.document import Document, UsageReport
-    from practice.judge import JudgeErrors
     from practice.judged import Judged
     from practice.types import Estimate
 
@@ -109,19 +108,8 @@ def _lines(document: Document) -> list[tuple[str, str]]:
         ),
     ]
     if document.judges is not None:
-        lines.append(("judges", judges_line(document.judges)))
+        lines.append(("judges", document.judges.sentence))
     return [*lines, ("cost", cost_line(document.usage))]
-
-
-def judges_line(errors: JudgeErrors) -> str:
-    """How often the panel erred where a verifier could tell."""
-    open_ = errors.pairs - errors.pairs_right - errors.pairs_wrong
-    return (
-        f"against verifiers, on {errors.groups} groups: of {errors.pairs} pairs that differ"
-        f" {errors.pairs_right} counted right, {errors.pairs_wrong} wrong, {open_} left open; would have taught:"
-        f" {errors.alike_taught} of {errors.alike} groups that are all alike, {errors.mixed_taught} of {errors.mixed}"
-        f" that are mixed"
-    )
 
 
 def _judged(found: Judged) -> str:

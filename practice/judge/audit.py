@@ -60,6 +60,16 @@ class JudgeErrors(Value):
     pairs_wrong: int
     evaluators: dict[str, Rates]
 
+    @property
+    def sentence(self) -> str:
+        """The counts of pairs and groups, as a person reads them."""
+        left = self.pairs - self.pairs_right - self.pairs_wrong
+        return (
+            f"against verifiers, on {self.groups} groups: of {self.pairs} pairs that differ {self.pairs_right} counted "
+            f"right, {self.pairs_wrong} wrong, {left} left open; would have taught: {self.alike_taught} of "
+            f"{self.alike} groups that are all alike, {self.mixed_taught} of {self.mixed} that are mixed"
+        )
+
 
 def judge_errors(cases: Sequence[Case]) -> JudgeErrors | None:
     """The panel's errors over all groups that are judged and verified; None where there is none."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from practice.config import Closed, neighbour
 from practice.errors import InputError, nearest
@@ -97,7 +97,7 @@ class _Line(Closed):
     rollout_id: str | int
     input: str = Field(min_length=1)
     output: str
-    steps: tuple[Any, ...] = ()
+    steps: tuple[str | dict[str, Any], ...] = ()
     truth: bool | float | None = Field(default=None)
     rubric: str | None = None
     model: str | None = None
@@ -140,19 +140,29 @@ def _line(raw: bytes, file: str, number: int) -> _Line:
         raise InputError("a JSON object a line", found=type(data).__name__, file=file, line=number)
     try:
         line = _Line.model_validate(data)
-        _steps(line)
-        return line
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in ("str", "int", "bool", "float"))
-        fields = list(_Line.model_fields)
-        if first["type"] == "extra_forbidden":
-            like = nearest(key, fields)
-            raise InputError(
-                f"one of {', '.join(fields)}", found=repr(key), file=file, line=number, key=key, nearest=like
-            ) from None
-        found = "nothing" if first["type"] == "missing" else repr(first.get("input"))[:60]
-        raise InputError(first["msg"], found=found, file=file, line=number, key=key) from None
+        raise _wrong(error, _Line, "", file, number) from None
+    for index, step in enumerate(line.steps):
+        try:
+            _step(index, step)
+        except ValidationError as error:
+            raise _wrong(error, Step, f"steps.{index}.", file, number) from None
+    return line
+
+
+def _wrong(error: ValidationError, schema: type[BaseModel], prefix: str, file: str, number: int) -> InputError:
+    """The first thing that is wrong; an unknown key first, since a misspelled key is also a missing one."""
+    details = error.errors(include_url=False)
+    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    name = ".".join(str(part) for part in first["loc"] if part not in ("str", "int", "bool", "float"))
+    fields = list(schema.model_fields)
+    if first["type"] == "extra_forbidden":
+        expected, found = f"one of {', '.join(fields)}", repr(name)
+        return InputError(
+            expected, found=found, file=file, line=number, key=prefix + name, nearest=nearest(name, fields)
+        )
+    found = "nothing" if first["type"] == "missing" else repr(first.get("input"))[:60]
+    return InputError(first["msg"], found=found, file=file, line=number, key=prefix + name)
 
 
 def _check_twins(line: _Line, known: list[_Line], file: str, number: int) -> None:
@@ -166,11 +176,9 @@ def _check_twins(line: _Line, known: list[_Line], file: str, number: int) -> Non
             raise InputError(expected, found="another one", file=file, line=number, key=key)
 
 
-def _steps(line: _Line) -> tuple[Step, ...]:
-    return tuple(
-        Step(index=index, content=step) if isinstance(step, str) else Step.model_validate({"index": index, **step})
-        for index, step in enumerate(line.steps)
-    )
+def _step(index: int, step: str | dict[str, Any]) -> Step:
+    fields = {"content": step} if isinstance(step, str) else step
+    return Step.model_validate({"index": index, **fields})
 
 
 def _group(id_: str, lines: list[_Line]) -> JudgedGroup:
@@ -179,7 +187,7 @@ def _group(id_: str, lines: list[_Line]) -> JudgedGroup:
             id=f"{id_}/{line.rollout_id}",
             task_id=id_,
             attempt=attempt,
-            steps=_steps(line),
+            steps=tuple(_step(index, step) for index, step in enumerate(line.steps)),
             output=line.output,
             status="done",
             made_by=line.model,

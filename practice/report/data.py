@@ -8,6 +8,7 @@ from typing import cast, get_args
 
 from practice import labels, stats
 from practice.calibration import Calibration, calibrate
+from practice.document import Document
 from practice.errors import InputError
 from practice.records import GroupRecord, RunRow, Scored, StepRecord, find_run, run_tasks
 from practice.report import words
@@ -62,6 +63,7 @@ def collect(db: Database, run_id: str) -> Page:
         settings=settings,
         hashes=hashes,
         calibration=_calibration(db, row),
+        judges=_judges(row),
     )
 
 
@@ -71,6 +73,11 @@ def _calibration(db: Database, row: RunRow) -> Calibration | None:
     if not said or row.status != "done":
         return None
     return calibrate(labels.items_of(db, row), said, labels.seed_of(row))
+
+
+def _judges(row: RunRow) -> str:
+    errors = None if row.document is None else Document.model_validate(row.document).judges
+    return "" if errors is None else f"The judges {errors.sentence}."
 
 
 def _heading(row: RunRow) -> Heading:

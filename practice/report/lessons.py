@@ -80,7 +80,9 @@ def _lesson(
         counts=_counts(experience),
         story=_story(row, experience, steps),
         transcripts=tuple(_transcripts(db, row.id, evidence, own, tasks)),
-        drawn_from="drawn from " + " and ".join(drawn) if drawn else "no attempts behind it: written by hand",
+        drawn_from="drawn from " + " and ".join(drawn) + _agreed(experience, steps)
+        if drawn
+        else "no attempts behind it: written by hand",
     )
 
 
@@ -88,6 +90,16 @@ def _own_evidence(experience: Experience, steps: Sequence[StepRecord]) -> tuple[
     """The attempts of this run behind an experience. Ids of earlier runs look alike and lead nowhere here."""
     edits = [record.edit for step in steps for record in step.edits if record.experience == experience.id]
     return tuple(dict.fromkeys(id_ for edit in edits for id_ in edit.evidence))
+
+
+def _agreed(experience: Experience, steps: Sequence[StepRecord]) -> str:
+    """How far judges agreed on what this run drew it from; empty where none decided."""
+    found = [r.support for step in steps for r in step.edits if r.experience == experience.id and r.support is not None]
+    if not found:
+        return ""
+    last = found[-1]
+    pairs, groups = words.count(last.pairs, "pair"), words.count(last.practised, "group")
+    return f"; its judges agreed on {last.counted} of {pairs}, and abstained on {last.abstained} of {groups}"
 
 
 def _counts(experience: Experience) -> str:

@@ -193,3 +193,5 @@ class Page(Value):
     hashes: tuple[tuple[str, str], ...]
     calibration: Calibration | None = None
     """What a person's labels make of the judges; None where nobody labelled."""
+    judges: str = ""
+    """How often the judges erred where a verifier could tell; empty where none could."""
