@@ -326,3 +326,52 @@ def test_a_run_or_a_file_but_not_both(tmp_path: Path) -> None:
         collect_for(Workspace(tmp_path))
     with pytest.raises(InputError, match="a run, or a file"):
         collect_for(Workspace(tmp_path), run="last", rollouts=tmp_path / "r.jsonl")
+
+
+def test_stability_judges_first_and_then_says_how_far_to_trust(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FakeServer(judges) as server:
+        make(tmp_path, server.url)
+        write(tmp_path / "rollouts.jsonl", groups=16)
+        assert practice("stability", "--rollouts", "rollouts.jsonl", "--json", "--tokens", "3000") == 3
+        out, err = capsys.readouterr()
+        assert json.loads(out)["status"] == "budget" and "goes on" in err
+        assert practice("stability", "--rollouts", "rollouts.jsonl", "--json") == 0
+        document = json.loads(capsys.readouterr().out)
+        calls = len(server.calls)
+        assert document["verdict"] == "STABLE" and document["axes"]["prompt"]["strict_flip"]["value"] == 0.0
+        assert document["design"]["axes"] == {"seed": 3, "prompt": 6, "all": 15}
+        assert document["validity"]["auroc"]["value"] == 1.0
+        first = document["unstable"][0]
+        assert first["reasons"][document["design"]["evaluators"][0]] == ["a 0", "a 1", "a 2"]
+        assert practice("stability", "--rollouts", "rollouts.jsonl") == 0
+        assert len(server.calls) == calls  # judged already
+        assert "STABLE" in capsys.readouterr().out and (tmp_path / "reports" / "stability-rollouts.html").is_file()
+
+
+async def test_stability_of_a_runs_own_rollouts(tmp_path: Path) -> None:
+    with FakeServer("lessons") as server:
+        place = make(tmp_path, server.url, tasks=make_tasks(6), holdout=())
+        await practise(place, "practice.epochs=1")
+        process = command(tmp_path, "judge", "stability", "last", "--json")
+        out, err = await asyncio.to_thread(process.communicate)
+    document = json.loads(out)
+    assert process.returncode == 6 and document["verdict"] == "INSUFFICIENT", err  # six groups are too few
+    assert document["design"]["groups"] == 6 and len(document["design"]["evaluators"]) == 6
+
+
+def test_one_source_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, found in (
+        (["last", "--scores", "s.csv"], "RUN and --scores"),
+        (["--rollouts", "r.jsonl", "--scores", "s.csv"], "--rollouts and --scores"),
+        ([], "nothing"),
+    ):
+        assert practice("stability", *arguments, "--json") == 2
+        assert json.loads(capsys.readouterr().out)["error"]["found"] == found
+    assert practice("stability", "--scores", "s.csv", "--panel", "p.yaml", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["key"] == "--panel"

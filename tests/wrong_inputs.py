@@ -447,7 +447,7 @@ OTHERS: tuple[WrongInput, ...] = (
         key="--cut",
         nearest="stable_flip",
     ),
-    WrongInput("scores-nothing", "nothing to analyse", {}, ("judge", "stability"), key="--scores", says="nothing"),
+    WrongInput("scores-nothing", "nothing to analyse", {}, ("judge", "stability"), key="RUN", says="nothing"),
 )
 
 CASES: tuple[WrongInput, ...] = (*SETTINGS, *TASKS, *OTHERS)

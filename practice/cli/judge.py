@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from practice.cli.common import AsJson, WorkspaceDir, note, print_json
+from practice.cli.common import AsJson, WorkspaceDir, note, print_json, workspace
 from practice.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from practice.stability import ScoreTable, StabilityReport
     from practice.stability.result import VerdictName
 
@@ -27,9 +29,21 @@ def root() -> None:
 
 @app.command("stability")
 def stability(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run whose practised rollouts are judged again: its id, or `last`."),
+    ] = None,
+    rollouts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Rollouts to judge, JSONL: group_id, rollout_id, input, output, truth?"),
+    ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Scores that others made: a CSV file, long or pairwise (docs/stability.md)."),
+    ] = None,
+    panel: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who judges: a panel file; default: three wordings at two seeds each."),
     ] = None,
     cut: Annotated[
         list[str] | None,
@@ -41,6 +55,10 @@ def stability(
             metavar="DIR", help="Where the report goes; default: reports/ of the workspace, else beside the scores."
         ),
     ] = None,
+    seed: Annotated[int, typer.Option(help="The seed of every call and of every shuffle.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Calls in flight.")] = 16,
+    tokens: Annotated[int | None, typer.Option(min=1, help="A ceiling on tokens.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Judge again, even where it was done before.")] = False,
     directory: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,8 +66,17 @@ def stability(
     from practice.stability import analyse, parse_cuts
 
     cuts = parse_cuts(cut or [])
-    name, table = _source(scores)
-    found = analyse(table, cuts=cuts)
+    if sum(source is not None for source in (run, rollouts, scores)) != 1:
+        given = [name for name, value in (("RUN", run), ("--rollouts", rollouts), ("--scores", scores)) if value]
+        raise InputError(
+            "one of RUN, --rollouts FILE, --scores FILE", found=" and ".join(given) or "nothing", key="RUN"
+        )
+    if scores is None:
+        load = _Load(seed, concurrency, tokens, fresh)
+        name, table, reasons = _judged(run, rollouts, panel, load, directory, as_json=as_json)
+    else:
+        name, table, reasons = _given(scores, panel)
+    found = analyse(table, cuts=cuts, reasons=reasons, seed=seed)
     files = _write(found, name, _reports(report, scores, directory))
     if as_json:
         print_json(found)
@@ -61,13 +88,52 @@ def stability(
     raise typer.Exit(EXIT_CODES[found.verdict])
 
 
-def _source(scores: Path | None) -> tuple[str, ScoreTable]:
-    """What is analysed, and its name."""
+class _Load(NamedTuple):
+    seed: int
+    concurrency: int
+    tokens: int | None
+    fresh: bool
+
+
+Source = tuple[str, "ScoreTable", "Mapping[str, Mapping[str, tuple[str, ...]]] | None"]
+"""What is analysed: its name, its scores, and the judges' words where they are at hand."""
+
+
+def _given(scores: Path, panel: Path | None) -> Source:
     from practice.stability import read_scores
 
-    if scores is None:
-        raise InputError("--scores FILE: the scores to analyse", found="nothing", key="--scores")
-    return scores.stem, read_scores(scores)
+    if panel is not None:
+        raise InputError("no --panel beside --scores: who judged stands in the file", found=str(panel), key="--panel")
+    return scores.stem, read_scores(scores), None
+
+
+def _judged(
+    run: str | None, rollouts: Path | None, panel: Path | None, load: _Load, directory: Path | None, *, as_json: bool
+) -> Source:
+    """Judge first. Where that was stopped there is nothing to analyse yet: the command ends as the judging did."""
+    from practice.cli.judging import collect_for
+    from practice.config import BudgetConfig
+    from practice.document import EXIT_CODES as STOPPED
+    from practice.engine import Options
+    from practice.judging import Load
+
+    found = collect_for(
+        workspace(directory),
+        run=run,
+        rollouts=rollouts,
+        panel=panel,
+        load=Load(concurrency=load.concurrency, budget=BudgetConfig(tokens=load.tokens)),
+        seed=load.seed,
+        options=Options(fresh=load.fresh),
+    )
+    document = found.document
+    if document.status != "done":
+        note(f"{document.run_id}: {document.status} after {len(found.told)} verdicts; the same command goes on")
+        if as_json:
+            print_json({"run_id": document.run_id, "status": document.status, "usage": document.usage.model_dump()})
+        raise typer.Exit(STOPPED[document.status])
+    name = rollouts.stem if rollouts is not None else document.run_id
+    return name, found.table, found.reasons
 
 
 def _reports(given: Path | None, scores: Path | None, directory: Path | None) -> Path:

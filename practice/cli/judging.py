@@ -18,15 +18,7 @@ if TYPE_CHECKING:
     from practice.engine import Options
     from practice.judging import Collected, JudgedGroup, Load, Told
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-
-@app.callback()
-def root() -> None:
-    """LLM judges: what they say, and how far they can be trusted."""
-
-
-@app.command("score")
 def score(
     rollouts: Annotated[
         Path, typer.Argument(help="JSONL: group_id, rollout_id, input, output, steps?, truth?, model?")

@@ -20,17 +20,9 @@ if TYPE_CHECKING:
     from practice.records import RunRow
     from practice.store import Store
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
 KEYS: dict[str, Word] = {"r": "right", "w": "wrong", "s": "skip"}
 
 
-@app.callback()
-def root() -> None:
-    """LLM judges."""
-
-
-@app.command("label")
 def label(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the beginning of one, or `last`.")],
     limit: Annotated[int, typer.Option(min=1, help="Ask about at most so many attempts.")] = 40,
