@@ -178,9 +178,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     import asyncio
 
     root = tmp_path_factory.mktemp("labels")
-    small: dict[str, Any] = {"reward": "judge", "practice": {"epochs": 1}, "rollouts": {"group_size": 4}}
+    small: dict[str, Any] = {
+        "reward": "judge",
+        "practice": {"epochs": 1},
+        "rollouts": {"group_size": 4},
+        "accept": {"max_trials": 2, "candidates": 1},
+    }
     with FakeServer("lessons") as server:
-        made = make(root, server.url, tasks=make_tasks(24), **small)
+        made = make(root, server.url, tasks=make_tasks(18), **small)
         assert asyncio.run(practise(made)).status == "done"
         assert asyncio.run(practise(made, "budget.tokens=5000", "practice.seed=9")).status == "budget"
     return made
