@@ -452,6 +452,10 @@ def test_too_long_an_edit_is_shortened_once_or_left_to_the_check() -> None:
     assert proposal.edits[0].text == "When long, stop."
     (stubborn,) = propose(merging(long), [lesson("When a, do b.")], accept={"candidates": 1})
     assert stubborn.edits[0].text == " ".join(long.split())
+    echo = "This lesson is too long. Say the same in at most 32 words, one sentence, and keep the actions."
+    parrot = Teacher(lambda key, text: edits(echo if key.step >= 2 else long))
+    (left,) = propose(parrot, [lesson("When a, do b.")], accept={"candidates": 1})
+    assert left.edits[0].text == " ".join(long.split())
 
 
 def test_a_merge_that_fails_leaves_the_others() -> None:

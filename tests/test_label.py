@@ -75,7 +75,7 @@ def test_a_hole_keeps_later_labels_waiting_and_skips_weigh_on_the_rest() -> None
     order = queue(items, 0)
     said: dict[str, Word] = {i.rollout: "right" for i, _ in order[:8]}
     hole = next(i.rollout for i, reason in order if reason == "disputed")
-    without = {id_: word for id_, word in said.items() if id_ != hole}
+    without: dict[str, Word] = {id_: word for id_, word in said.items() if id_ != hole}
     assert set(chances(items, 0, without)) < set(without)
     skipped = chances(items, 0, {**said, hole: "skip"})
     assert hole not in skipped and min(skipped.values()) < 1
@@ -116,7 +116,7 @@ def world(seed: int, n: int = 200, *, kind: float = 0.25) -> tuple[list[Item], d
 
 def label_all(items: list[Item], truth: dict[str, Word], seed: int, n: int) -> dict[str, Label]:
     asked = queue(items, seed)[:n]
-    said = {i.rollout: truth[i.rollout] for i, _ in asked}
+    said: dict[str, Word] = {i.rollout: truth[i.rollout] for i, _ in asked}
     found = chances(items, seed, said)
     fields = {"seconds": None, "source": "terminal", "at": "now"}
     return {

@@ -239,13 +239,21 @@ def edits_shape(bank: Bank) -> dict[str, Any]:
 async def _shorten(ask: Ask, place: CallKey, text: str, settings: Settings) -> str:
     """``text`` within ``memory.max_words``, or as it was where the teacher does not manage."""
     words = settings.memory.max_words
+    asked = template("shorten", words=str(words), text=text)
     try:
-        short = request(template("shorten", words=str(words), text=text), 200)
-        reply = await structured(ask, place, short, EditsReply)
+        reply = await structured(ask, place, request(asked, 200), EditsReply)
     except CallFailed:
         return text
     shorter = " ".join((reply.edits[0].text or "").split()) if reply.edits else ""
-    return shorter if shorter and len(shorter.split()) <= words else text
+    usable = shorter and len(shorter.split()) <= words and not _echo(shorter, asked.replace(text, ""))
+    return shorter if usable else text
+
+
+def _echo(text: str, instruction: str) -> bool:
+    """Whether a reply says back what was asked: most of its words stand in the instruction, in the same order."""
+    said, asked = _plain(text).split(), f" {_plain(instruction)} "
+    runs = [f" {' '.join(said[place : place + 3])} " in asked for place in range(len(said) - 2)]
+    return bool(runs) and sum(runs) >= len(runs) / 2
 
 
 def _procedure(recipe: Recipe | None) -> str:
