@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from practice.heldout import Scores, difference, estimate, metric_name
 from practice.judge import Case, JudgeErrors, judge_errors
@@ -109,6 +111,12 @@ class Document(Value):
     report: str | None
     judged: Judged | None = None
     """Who judged the holdout and how, where judges alone score; before, after and delta are then preferences."""
+
+    @model_serializer(mode="wrap")
+    def _without_judges(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The contract's fields; what judges add is there only where judges decided something."""
+        written: dict[str, Any] = rest(self)
+        return {key: value for key, value in written.items() if value is not None or key not in ("judges", "judged")}
 
 
 class Outcome(Value):

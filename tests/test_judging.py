@@ -334,18 +334,18 @@ def test_stability_judges_first_and_then_says_how_far_to_trust(
     monkeypatch.chdir(tmp_path)
     with FakeServer(judges) as server:
         make(tmp_path, server.url)
-        write(tmp_path / "rollouts.jsonl", groups=16)
+        write(tmp_path / "rollouts.jsonl", groups=40)
         assert practice("stability", "--rollouts", "rollouts.jsonl", "--json", "--tokens", "3000") == 3
         out, err = capsys.readouterr()
         assert json.loads(out)["status"] == "budget" and "goes on" in err
         assert practice("stability", "--rollouts", "rollouts.jsonl", "--json") == 0
         document = json.loads(capsys.readouterr().out)
         calls = len(server.calls)
-        assert document["verdict"] == "STABLE" and document["axes"]["prompt"]["strict_flip"]["value"] == 0.0
-        assert document["design"]["axes"] == {"seed": 3, "prompt": 6, "all": 15}
+        assert document["verdict"] == "STABLE", document["reasons"]
+        assert document["axes"]["prompt"]["strict_flip"]["value"] == 0.0
+        assert document["design"]["axes"] == {"seed": 3, "prompt": 6}
         assert document["validity"]["auroc"]["value"] == 1.0
-        first = document["unstable"][0]
-        assert first["reasons"][document["design"]["evaluators"][0]] == ["a 0", "a 1", "a 2"]
+        assert document["unstable"] == []  # every judge orders every group alike
         assert practice("stability", "--rollouts", "rollouts.jsonl") == 0
         assert len(server.calls) == calls  # judged already
         assert "STABLE" in capsys.readouterr().out and (tmp_path / "reports" / "stability-rollouts.html").is_file()
@@ -354,12 +354,12 @@ def test_stability_judges_first_and_then_says_how_far_to_trust(
 async def test_stability_of_a_runs_own_rollouts(tmp_path: Path) -> None:
     with FakeServer("lessons") as server:
         place = make(tmp_path, server.url, tasks=make_tasks(6), holdout=())
-        await practise(place, "practice.epochs=1")
+        await practise(place, "practice.epochs=1")  # two of the six tasks are the gate's
         process = command(tmp_path, "judge", "stability", "last", "--json")
         out, err = await asyncio.to_thread(process.communicate)
     document = json.loads(out)
-    assert process.returncode == 6 and document["verdict"] == "INSUFFICIENT", err  # six groups are too few
-    assert document["design"]["groups"] == 6 and len(document["design"]["evaluators"]) == 6
+    assert process.returncode == 6 and document["verdict"] == "INSUFFICIENT", err  # four groups are too few
+    assert document["design"]["groups"] == 4 and len(document["design"]["evaluators"]) == 6
 
 
 def test_one_source_at_a_time(
