@@ -408,7 +408,7 @@ def test_candidates_are_worded_by_the_program_and_by_the_teacher() -> None:
 def test_a_teacher_without_a_situation_leaves_the_general_one() -> None:
     found = propose(merging("When a, do b."), [], history(), accept={"candidates": 4})
     assert any(p.edits[0].text.startswith("When a sum comes up, do not work it out yourself: ") for p in found)
-    for useless in ("", "When lot 12 comes", "a b c d e f g h i j k"):
+    for useless in ("", "calculate", "When lot 12 comes", "a b c d e f g h i j k"):
         found = propose(merging("When a, do b.", when=useless), [], history())
         assert found and all(p.edits[0].text.startswith("When you get a task, ") for p in found)
 

@@ -148,6 +148,8 @@ class SituationReply(Reply):
 
 
 SITUATION_WORDS = 8
+LEAST_WORDS = 3
+"""Of a situation: who or what, and what it does; "calculate" alone is none."""
 
 
 async def _situation(ask: Ask, key: CallKey, recipe: Recipe, history: Sequence[Group]) -> str:
@@ -165,7 +167,7 @@ async def _situation(ask: Ask, key: CallKey, recipe: Recipe, history: Sequence[G
     except CallFailed:
         return "you get a task"
     when = re.sub(r"^when(ever)?\s+", "", " ".join(reply.when.split()), flags=re.IGNORECASE).rstrip(" .,:;…")
-    general = when and len(when.split()) <= SITUATION_WORDS and not re.search(r"\d", when)
+    general = LEAST_WORDS <= len(when.split()) <= SITUATION_WORDS and not re.search(r"\d", when)
     return when if general else "you get a task"
 
 
