@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 #: What a starter workspace is made of, relative to the root.
-STARTER = ("practice.yaml", "agents/*.yaml", "tools/*.py", "memory/*.yaml", "tasks/*.jsonl")
+STARTER = ("practice.yaml", "agents/*.yaml", "tools/*.py", "memory/*.md", "memory/*.yaml", "tasks/*.jsonl")
 
 
 class StarterHook(BuildHookInterface[Any]):

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: As hatch_build.py packs them, written anew: a pattern lost there is seen here.
-STARTER = ("practice.yaml", "agents/*.yaml", "tools/*.py", "memory/*.yaml", "tasks/*.jsonl")
+STARTER = ("practice.yaml", "agents/*.yaml", "tools/*.py", "memory/*.md", "memory/*.yaml", "tasks/*.jsonl")
 
 
 def build(target: str, source: Path, out: Path) -> Path:
