@@ -23,9 +23,8 @@ from practice.engine import Engine, Options, Work
 from practice.heldout import Scores, trials
 from practice.judge import Reward, load_reward
 from practice.memory import Bank
-from practice.records import RunRow, create_run, find_runs, new_run_id
-from practice.session import digest, tasks_digest
-from practice.store import Store, now, usage_by_stage
+from practice.session import find_or_begin, tasks_digest
+from practice.store import Store, usage_by_stage
 from practice.task import load_tasks
 from practice.types import Task
 
@@ -81,7 +80,7 @@ async def evaluate(
         budget=budget or BudgetConfig(),
     )
     async with Store(place.db) as store:
-        row = await _row(store, fields, bank, loaded, fresh=options.fresh)
+        row = await find_or_begin(store, "eval", fields, bank, {"holdout": loaded}, fresh=options.fresh)
         if row.status == "done" and row.document is not None:
             return Document.model_validate(row.document)
         async with Engine(store, row, work, options) as engine:
@@ -102,27 +101,6 @@ def _fields(
         "tasks": tasks_digest(tasks),
         **{f"prompt {name}": digest for name, digest in prompt.hashes().items()},
     }
-
-
-async def _row(store: Store, fields: dict[str, object], bank: Bank, tasks: tuple[Task, ...], *, fresh: bool) -> RunRow:
-    fingerprint = digest(fields)
-    known = await store.do(lambda db: find_runs(db, fingerprint))
-    if known and not fresh:
-        return known[0]
-    row = RunRow(
-        id=new_run_id(),
-        name="eval",
-        fingerprint=fingerprint,
-        fields=fields,
-        status="running",
-        created=now(),
-        updated=now(),
-        seconds=0.0,
-        start_bank=bank,
-        document=None,
-    )
-    await store.do(lambda db: create_run(db, row, {"holdout": tasks}))
-    return row
 
 
 class _Evaluation:

@@ -14,28 +14,9 @@ from practice.records import Scored
 from practice.rollout import Roller
 from practice.types import Delta, Estimate, Task, Value
 
-__all__ = ["CAVEAT", "Judged", "LengthEffect", "judged", "preference", "preferred"]
+__all__ = ["CAVEAT", "Judged", "judged", "preference", "preferred"]
 
 CAVEAT = "judged, not verified"
-
-
-class LengthEffect(Value):
-    """How the preference for the attempts after practice depends on their length (``stats.length_fit``)."""
-
-    pairs: int
-    longer: float
-    """Share of pairs whose attempt after practice is longer by more than a tenth."""
-    shorter: float
-    ratio: float
-    """Words after over words before, geometric mean."""
-    raw: float
-    """Net preference, every pair alike: share won minus share lost."""
-    slope: float | None
-    """What a doubling of the length adds to the net preference."""
-    slope_ci: tuple[float, float] | None
-    at_equal: float | None
-    """Net preference at equal length; None where no pair comes near it."""
-    at_equal_ci: tuple[float, float] | None
 
 
 class Judged(Value):
@@ -54,7 +35,7 @@ class Judged(Value):
     missing: int = 0
     turned: float | None = None
     """Share of answers that changed with the order of the two attempts; they count as ties."""
-    length: LengthEffect | None = None
+    length: stats.LengthFit | None = None
     """What goes with length among the pairs as they are: better attempts may simply be longer."""
     even: Delta | None = None
     """Net preference where the shorter attempt of a pair was repeated to the length of the longer: what length does."""
@@ -123,12 +104,9 @@ def judged(
             "missing": flat.count(None),
             "turned": turned(pairs),
             "even": stats.preference_delta(even) if any(win is not None for row in even for win in row) else None,
-            "length": None if fit is None else LengthEffect(**{name: getattr(fit, name) for name in _FIELDS}),
+            "length": fit,
         }
     )
-
-
-_FIELDS = tuple(LengthEffect.model_fields)
 
 
 def _panels(reward: Reward, tasks: Sequence[Task]) -> list[Panel]:

@@ -25,7 +25,7 @@ from practice.records import (
     find_runs,
     new_run_id,
 )
-from practice.store import Store, dumps, now
+from practice.store import Database, Store, dumps, now
 from practice.task import TaskSet, check_disjoint, load_tasks, near_duplicates, validation_split
 from practice.types import Phase, Task
 
@@ -208,11 +208,47 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note, start: Ba
             change = config.describe_change(unfinished[0].fields, inputs.fields)
             note(f"a new run, because {change}; unfinished: {unfinished[0].id}")
     bank = start or store.now(lambda db: import_bank(db, inputs.bank_path, inputs.bank_key, note))
+    tasks: dict[Phase, Sequence[Task]] = {
+        "practice": inputs.practice,
+        "validation": inputs.validation,
+        "holdout": inputs.holdout,
+    }
+    name, fields = inputs.settings.name, inputs.fields
+    row = store.now(lambda db: begin(db, name, inputs.fingerprint, fields, bank, tasks))
+    return Opened(row, finished=False, resumed=False)
+
+
+async def find_or_begin(
+    store: Store,
+    name: str,
+    fields: Mapping[str, object],
+    bank: Bank,
+    tasks: Mapping[Phase, Sequence[Task]],
+    *,
+    fresh: bool,
+) -> RunRow:
+    """The run of these ``fields``, else a new one: for what has no bank file to take up (an evaluation, a judging)."""
+    fingerprint = digest(fields)
+    known = await store.do(lambda db: find_runs(db, fingerprint))
+    if known and not fresh:
+        return known[0]
+    return await store.do(lambda db: begin(db, name, fingerprint, fields, bank, tasks))
+
+
+def begin(
+    db: Database,
+    name: str,
+    fingerprint: str,
+    fields: Mapping[str, object],
+    bank: Bank,
+    tasks: Mapping[Phase, Sequence[Task]],
+) -> RunRow:
+    """A new run, from ``bank``, with its tasks."""
     row = RunRow(
         id=new_run_id(),
-        name=inputs.settings.name,
-        fingerprint=inputs.fingerprint,
-        fields=dict(inputs.fields),
+        name=name,
+        fingerprint=fingerprint,
+        fields=dict(fields),
         status="running",
         created=now(),
         updated=now(),
@@ -220,10 +256,5 @@ def open_run(store: Store, inputs: Inputs, *, fresh: bool, note: Note, start: Ba
         start_bank=bank,
         document=None,
     )
-    tasks: dict[Phase, Sequence[Task]] = {
-        "practice": inputs.practice,
-        "validation": inputs.validation,
-        "holdout": inputs.holdout,
-    }
-    store.now(lambda db: create_run(db, row, tasks))
-    return Opened(row, finished=False, resumed=False)
+    create_run(db, row, tasks)
+    return row

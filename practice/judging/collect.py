@@ -16,12 +16,12 @@ from practice.evaluation import NO_EDITS, NO_GROUPS
 from practice.judge import Judge, Panel, Reward, judges_of
 from practice.judging.sources import JudgedGroup
 from practice.memory import Bank
-from practice.records import Records, RunRow, Scored, create_run, find_runs, new_run_id
-from practice.session import digest
+from practice.records import Records, Scored
+from practice.session import digest, find_or_begin
 from practice.stability import Duel, EvaluatorKey, ScoreTable
 from practice.stability.build import build_table
-from practice.store import Database, Store, now, usage_by_stage
-from practice.types import CallKey, Verdict
+from practice.store import Database, Store, usage_by_stage
+from practice.types import CallKey, Phase, Task, Verdict
 
 __all__ = ["Collected", "Load", "Told", "collect"]
 
@@ -109,7 +109,8 @@ async def collect(
     )
     fields = _fields(groups, evaluators, sources, model, seed)
     async with Store(workspace.db) as store:
-        row = await _row(store, fields, groups, fresh=options.fresh)
+        tasks: dict[Phase, list[Task]] = {"practice": [group.task for group in groups]}
+        row = await find_or_begin(store, "judge", fields, Bank(bank="none"), tasks, fresh=options.fresh)
         if row.status == "done" and row.document is not None:
             document, records = Document.model_validate(row.document), await Records.load(store, row.id)
         else:
@@ -141,27 +142,6 @@ def _fields(
         **{f"source {name}": value for name, value in sources.items()},
         **{f"prompt {n}": d for n, d in prompt.hashes().items() if n.startswith(("judge", "rubric"))},
     }
-
-
-async def _row(store: Store, fields: dict[str, object], groups: Sequence[JudgedGroup], *, fresh: bool) -> RunRow:
-    fingerprint = digest(fields)
-    known = await store.do(lambda db: find_runs(db, fingerprint))
-    if known and not fresh:
-        return known[0]
-    row = RunRow(
-        id=new_run_id(),
-        name="judge",
-        fingerprint=fingerprint,
-        fields=fields,
-        status="running",
-        created=now(),
-        updated=now(),
-        seconds=0.0,
-        start_bank=Bank(bank="none"),
-        document=None,
-    )
-    await store.do(lambda db: create_run(db, row, {"practice": [group.task for group in groups]}))
-    return row
 
 
 class _Grid:

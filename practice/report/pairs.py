@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from practice.judged import CAVEAT, Judged, LengthEffect
+from practice.judged import CAVEAT, Judged
 from practice.memory import Bank
 from practice.records import Scored
 from practice.report import words
 from practice.report.rows import rows
+from practice.stats import LengthFit
 from practice.store import Database
 from practice.types import Delta, Estimate
 
@@ -87,7 +88,7 @@ def length_rows(found: Judged) -> list[tuple[str, str]]:
     return lines
 
 
-def _fitted(length: LengthEffect) -> str:
+def _fitted(length: LengthFit) -> str:
     if length.at_equal is None and length.slope is not None:
         return "not to be told: no pair comes near equal length"
     return _interval(length.at_equal, length.at_equal_ci)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from practice.stats.means import Floats, t_quantile
+from practice.types import Value
 
 __all__ = ["NEAR", "LengthFit", "length_fit"]
 
@@ -15,8 +15,7 @@ NEAR = 1.1
 """Lengths within this ratio count as equal: no reader sees a tenth."""
 
 
-@dataclass(frozen=True, slots=True)
-class LengthFit:
+class LengthFit(Value):
     """Net preference = at_equal + slope x log2(length ratio), by least squares over pairs."""
 
     pairs: int
