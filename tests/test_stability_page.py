@@ -367,18 +367,29 @@ def test_a_strip_is_a_dot_a_group_until_they_are_many() -> None:
 
 def test_the_cheapest_panel_at_the_goal_is_ringed() -> None:
     panels = report().d_study
-    best = stability_plots.cheapest(panels)
+    best = stability_plots.cheapest(panels, 0.8)
     assert best is not None and (best.prompts, best.seeds, best.calls) == (4, 1, 4)
-    plot = stability_plots.d_study(panels)
+    plot = stability_plots.d_study(panels, 0.8)
     assert svg(plot)[1].text == "The cheapest at 0.8: 4 wordings x 1 seed, 4 calls a rollout: 0.81."
     assert plot.count('class="ring"') == 1 and "0.81 for 4 calls" in plot
     assert plot.count("<polyline") == 2 and "other panels" in plot
     assert len(re.findall(r'class="dot', plot)) == len(panels) + 3, "each panel once, and the legend"
     weak = [panel.model_copy(update={"reliability": 0.5}) for panel in panels]
-    assert stability_plots.cheapest(weak) is None
-    assert svg(stability_plots.d_study(weak))[1].text == "No panel reaches 0.8."
-    assert stability_plots.d_study(()) == ""
-    assert svg(stability_plots.d_study([Panel(prompts=1, seeds=1, calls=1, reliability=0.4)])) is not None
+    assert stability_plots.cheapest(weak, 0.8) is None
+    assert svg(stability_plots.d_study(weak, 0.8))[1].text == "No panel reaches 0.8."
+    assert stability_plots.d_study((), 0.8) == ""
+    assert svg(stability_plots.d_study([Panel(prompts=1, seeds=1, calls=1, reliability=0.4)], 0.8)) is not None
+
+
+def test_the_line_and_the_words_follow_the_target() -> None:
+    panels = report().d_study
+    asked = report(target=0.6)
+    best = stability_plots.cheapest(panels, 0.6)
+    assert best is not None and best.calls < 4
+    plot = stability_plots.d_study(panels, 0.6)
+    assert re.search(r'class="value end"[^>]*>0\.6<', plot) and ">0.8<" in plot
+    assert f"reaches 0.6: {terms.panel(best)}" in stability_html(asked)
+    assert f"reaches 0.6: {terms.panel(best)}" in stability_markdown(asked)
 
 
 def test_panels_are_called_after_what_varies() -> None:
@@ -387,7 +398,7 @@ def test_panels_are_called_after_what_varies() -> None:
     assert terms.ways([panel]) == "ways of judging"
     single = Panel(prompts=2, seeds=1, calls=2, reliability=0.7, levels={"evaluator": 2})
     assert terms.ways([single]) == "evaluators"
-    plot = stability_plots.d_study([single, single.model_copy(update={"prompts": 3, "calls": 3})])
+    plot = stability_plots.d_study([single, single.model_copy(update={"prompts": 3, "calls": 3})], 0.8)
     assert "more evaluators<" in plot and "seed" not in plot, "no word of seeds where none vary"
 
 

@@ -19,8 +19,6 @@ from practice.report.plots import WIDTH
 if TYPE_CHECKING:
     from practice.stability.result import Axis, Component, Figure, Panel
 
-GOAL = 0.8
-"""The reliability that a panel is looked for at."""
 FROM, TO = 112.0, 346.0
 """Where a row's scale begins and ends; its label stands before, its value after."""
 FAINT = 0.0005
@@ -114,8 +112,8 @@ def group_strip(group_tau: Mapping[str, float | None], mean: float | None) -> st
     )
 
 
-def d_study(panels: Sequence[Panel]) -> str:
-    """Reliability against calls a rollout, the cheapest panel at the goal ringed.
+def d_study(panels: Sequence[Panel], goal: float) -> str:
+    """Reliability against calls a rollout, the cheapest panel that reaches ``goal`` ringed.
 
     Two lines: the best panel of one seed at each number of calls, and more seeds alone. Other panels are hollow.
     """
@@ -128,7 +126,7 @@ def d_study(panels: Sequence[Panel]) -> str:
     }
     marks = _legend(known, lines)
     plane = _Plane(top=15 + 8.5 * len(marks), most=max(2, *(panel.calls for panel in known)))
-    parts = _levels(plane)
+    parts = _levels(plane, goal)
     for kind, of in reversed(lines.items()):
         if len(of) > 1:
             points = " ".join(f"{plane.x(panel.calls):.1f},{plane.y(panel.reliability):.1f}" for panel in of)
@@ -136,16 +134,16 @@ def d_study(panels: Sequence[Panel]) -> str:
     for panel in sorted(known, key=lambda panel: panel in lines["words"]):  # the line's marks on top of others
         kind = _kind(panel, lines)
         parts.append(_panel_mark(kind, plane.x(panel.calls), plane.y(panel.reliability), terms.panel(panel)))
-    best = cheapest(known)
+    best = cheapest(known, goal)
     if best is not None:
         parts += _ring(best, plane)
-    said = f"The cheapest at {GOAL:g}: {terms.panel(best)}." if best else f"No panel reaches {GOAL:g}."
+    said = f"The cheapest at {goal:g}: {terms.panel(best)}." if best else f"No panel reaches {goal:g}."
     return _svg(plane.base + 42, [*parts, *marks], "Reliability against calls a rollout", said, "d-study")
 
 
-def cheapest(panels: Iterable[Panel]) -> Panel | None:
+def cheapest(panels: Iterable[Panel], goal: float) -> Panel | None:
     """The panel of the fewest calls that reaches the goal, of these the most reliable; None where none does."""
-    reach = [panel for panel in panels if panel.reliability >= GOAL]
+    reach = [panel for panel in panels if panel.reliability >= goal]
     return min(reach, key=lambda panel: (panel.calls, -panel.reliability)) if reach else None
 
 
@@ -309,11 +307,11 @@ def _kind(panel: Panel, lines: Mapping[str, Sequence[Panel]]) -> str:
     return next(iter(on), "other")
 
 
-def _levels(plane: _Plane) -> list[str]:
-    """Lines at 0, 0.2 … 1, the goal's among them, and the numbers of calls."""
+def _levels(plane: _Plane, goal: float) -> list[str]:
+    """Lines at 0, 0.2 … 1 and at the goal, which replaces one that its figure would touch; and the numbers of calls."""
     parts: list[str] = []
-    for value in (0.0, 0.2, 0.4, 0.6, GOAL, 1.0):
-        line, text = ("goal", "value end") if value == GOAL else ("grid", "tick end")
+    for value in (*(fifth / 5 for fifth in range(6) if abs(fifth / 5 - goal) > 0.07), goal):
+        line, text = ("goal", "value end") if value == goal else ("grid", "tick end")
         y = plane.y(value)
         parts.append(f'<line class="{line}" x1="{plane.left}" x2="{plane.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(_text(plane.left - 6, y + 4, f"{value:g}", text))

@@ -115,11 +115,11 @@ def _matrix(report: StabilityReport) -> list[str]:
 def _calls(report: StabilityReport) -> list[str]:
     found = report.reliability
     lines = [f"Reliability of one call {terms.figure(found.single_call)}, of all together {terms.figure(found.panel)}."]
-    best = stability_plots.cheapest(report.d_study)
+    best = stability_plots.cheapest(report.d_study, report.target)
     if best is not None:
-        lines.append(f"The cheapest panel that reaches {stability_plots.GOAL:g}: {text(terms.panel(best))}.")
+        lines.append(f"The cheapest panel that reaches {report.target:g}: {text(terms.panel(best))}.")
     elif report.d_study:
-        lines.append(f"No panel here reaches {stability_plots.GOAL:g}.")
+        lines.append(f"No panel here reaches {report.target:g}.")
     parts = ["## Where it comes from, what would help", " ".join(lines)]
     if report.components:
         rows = [

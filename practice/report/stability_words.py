@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from practice.report import words
+from practice.stability.verdict import NOUNS
 
 if TYPE_CHECKING:
     from practice.stability import StabilityReport
@@ -36,17 +37,7 @@ VERDICTS: Mapping[VerdictName, str] = {
     "INSUFFICIENT": "There is too little to go by: these figures do not say whether the judges can be trusted.",
 }
 
-AXES: Mapping[str, str] = {
-    "model": "model",
-    "temperature": "temperature",
-    "seed": "seed",
-    "prompt": "wording",
-    "rubric": "rubric",
-    "option_order": "option order",
-    "rollout_order": "rollout order",
-    "blind": "blind",
-    "all": "every pair",
-}
+AXES: Mapping[str, str] = {**NOUNS, "blind": "blind", "all": "every pair"}
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
@@ -117,7 +108,7 @@ AGREEMENT: Mapping[str, str] = {
     "somers_d": "Somers' D",
 }
 
-SINGULARS: Mapping[str, str] = {**AXES, "blind": "way of blinding", "evaluator": "evaluator"}
+SINGULARS: Mapping[str, str] = {**NOUNS, "all": "every pair"}
 
 SIGNAL = "rollout_in_group"
 """The component that is worth: what rollouts of one query differ in, whoever judges."""

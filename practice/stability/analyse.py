@@ -59,6 +59,7 @@ def analyse(
         components=spreads.components,
         reliability=spreads.reliability,
         d_study=spreads.d_study,
+        target=cuts.target,
         agreement=coefficients(table),
         bias=biases(table, grid.rows["all"], margin=cuts.margin, mark=mark, seed=seed),
         validity=truths,

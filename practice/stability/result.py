@@ -194,6 +194,8 @@ class StabilityReport(Value):
     components: dict[str, Component]
     reliability: Reliability
     d_study: tuple[Panel, ...]
+    target: float = 0.8
+    """The reliability that the cheapest panel is looked for at (``--cut target``)."""
     agreement: dict[str, float | None] = Field(default_factory=dict[str, float | None])
     """Coefficients over all evaluators: kendall_w, alpha_ordinal, alpha_interval, icc_a1, icc_c1 …"""
     bias: Bias
