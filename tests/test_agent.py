@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from practice.config import ModelSpec, Workspace
 from practice.errors import BudgetExhausted, CallFailed, InputError
 from practice.fakes import ScriptedModel
 from practice.memory import Bank
+from practice.tool import tool_from_function
 from practice.types import Completion, Experience, Message, Request, Rollout, ToolCall, Usage
 
 ROOT = Path(__file__).parent.parent
@@ -160,6 +163,49 @@ async def test_parallel_calls_run_side_by_side_and_answer_in_order() -> None:
     )
     assert [result.content for result in rollout.steps[0].results] == ["a", "b", "c"]
     assert [message.content for message in requests[1].messages[-3:]] == ["a", "b", "c"]
+
+
+async def test_what_a_tool_opens_belongs_to_one_attempt() -> None:
+    open_now: set[int] = set()
+    opened: list[int] = []
+
+    @asynccontextmanager
+    async def counter() -> AsyncGenerator[Callable[..., int]]:
+        mine = len(opened)
+        opened.append(mine)
+        open_now.add(mine)
+        await asyncio.sleep(0)
+        seen: list[int] = []
+
+        def double(number: int) -> int:
+            seen.append(number)
+            return 100 * mine + len(seen)
+
+        yield double
+        open_now.remove(mine)
+
+    stateful = replace(tool_from_function(double), opening=counter)
+    script = [native(("double", '{"number": 1}'), ("double", '{"number": 2}'), ids=("a", "b")), "Done."]
+    for attempts in range(2):
+        rollout, _ = await attempt(*script, tools=[stateful])
+        said = sorted(result.content for result in rollout.steps[0].results)
+        assert said == [str(100 * attempts + 1), str(100 * attempts + 2)]
+        assert not open_now
+    assert opened == [0, 1]
+    rollout, _ = await attempt("Done.", tools=[stateful])
+    assert rollout.status == "done" and opened == [0, 1]  # never called, never opened
+
+
+async def test_what_a_tool_can_not_open_fails_the_attempt() -> None:
+    @asynccontextmanager
+    async def broken() -> AsyncGenerator[Callable[..., int]]:
+        raise OSError("no such server")
+        yield double
+
+    rollout, _ = await attempt(
+        native(("double", '{"number": 1}')), "Done.", tools=[replace(tool_from_function(double), opening=broken)]
+    )
+    assert rollout.status == "failed" and rollout.failure is not None and "no such server" in rollout.failure.message
 
 
 async def test_one_agent_runs_many_attempts_at_once() -> None:

@@ -29,7 +29,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"calls", "endpoints"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "history", "progress"}),
-    frozenset({"rollout", "advantage", "bankfile", "session"}),
+    frozenset({"rollout", "advantage", "bankfile", "session", "toolsmith"}),
+    frozenset({"agentsmith"}),
     frozenset({"accept", "heldout", "duels", "judged", "labels", "calibration", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
@@ -53,6 +54,8 @@ OWNERS: dict[str, set[str]] = {
     "jinja2": {"report"},
     "xllamacpp": {"local"},
     "math_verify": {"verifiers"},
+    "mcp": {"tool", "sandbox"},
+    "pydantic_monty": {"sandbox"},
     "scipy": {"stats", "accept"},
     "numpy": {"stats", "accept", "stability"},
     "pydantic": set(LEVEL),  # the language in which values are written

@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
 from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
@@ -39,6 +42,20 @@ class Attempt:
         self._steps: dict[int, Step] = {}
         self._started = 0
         self._worked = 0.0
+        self._open: dict[str, asyncio.Task[Tool]] = {}
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> Attempt:
+        """Everything that its tools open goes with the attempt."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for opening in self._open.values():
+            opening.cancel()
+        await asyncio.gather(*self._open.values(), return_exceptions=True)
+        await self._opened.aclose()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -103,10 +120,26 @@ class Attempt:
             close = nearest(wanted.name, self.tools)
             hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(self.tools) or 'none'}"
             return ToolResult(call=wanted, content=f"Error: there is no tool {wanted.name!r}; {hint}", error=True)
+        started = time.monotonic()
         try:
-            return await call(tool, wanted, timeout=seconds)
+            async with asyncio.timeout(seconds):
+                tool = await self._ready(tool)
+            return await call(tool, wanted, timeout=max(0.0, seconds - (time.monotonic() - started)))
         except TimeoutError:
             return None
+
+    async def _ready(self, tool: Tool) -> Tool:
+        """The tool with what it opens around it: once an attempt, however many calls come at the same time."""
+        if tool.opening is None:
+            return tool
+        if tool.name not in self._open:
+            self._open[tool.name] = asyncio.create_task(self._enter(tool))
+        return await asyncio.shield(self._open[tool.name])
+
+    async def _enter(self, tool: Tool) -> Tool:
+        if tool.opening is None:
+            return tool
+        return replace(tool, fn=await self._opened.enter_async_context(tool.opening()), opening=None)
 
     def _record(self, index: int, completion: Completion, specs: Sequence[ToolSpec]) -> dict[str, Any]:
         calls, content = completion.tool_calls, completion.content

@@ -203,7 +203,8 @@ class Agent:
         with boundary("rollout", failures.append):
             try:
                 messages = self._messages(input, memory)
-                output = last_words(await graphs.run(self.graph, state, messages, own=self._own is not None))
+                async with state:
+                    output = last_words(await graphs.run(self.graph, state, messages, own=self._own is not None))
                 limit = "tokens" if state.steps and state.steps[-1].finish == "length" else None
             except LimitReached as reached:
                 limit = reached.limit

@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
-from practice.tool.function import MAX_RESULT, Tool, call, tool_from_function
+from practice.tool.function import MAX_RESULT, Opening, Tool, call, tool_from_function
 from practice.tool.load import Function, available_tools, load_function, load_tool, workspace_tools
 from practice.tool.textcalls import TextCalls, parse_text_calls, split_text_calls
 
 __all__ = [
     "MAX_RESULT",
     "Function",
+    "Opening",
     "TextCalls",
     "Tool",
     "available_tools",

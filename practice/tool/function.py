@@ -10,6 +10,7 @@ import json
 import math
 import threading
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,6 +22,9 @@ from practice.types import ToolCall, ToolResult, ToolSpec
 
 MAX_RESULT = 8000
 """Characters of a result that a model is shown."""
+
+Opening = Callable[[], AbstractAsyncContextManager[Callable[..., Any]]]
+"""What a tool with state needs around its calls: a connection, a sandbox's session. It gives the function to call."""
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -35,6 +39,9 @@ class Tool:
     """sha256 of its source: of the whole file where it was loaded by path, so that helpers count."""
     arguments: type[BaseModel] = field(repr=False)
     """Checks and coerces the arguments."""
+    opening: Opening | None = field(default=None, repr=False)
+    """Entered at the tool's first call in an attempt, left when the attempt ends: no attempt sees another's state.
+    What it gives is called in place of ``fn``."""
 
     @property
     def name(self) -> str:
