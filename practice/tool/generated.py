@@ -96,13 +96,14 @@ def generated_tools(workspace: Workspace) -> tuple[Generated, ...]:
     return tuple(found)
 
 
-def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = None) -> Tool:
+def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = None, trial: bool = False) -> Tool:
     """The approved tool ``name`` for an agent: each attempt has a sandbox of its own, opened at its first call.
 
-    ``engine``: by default the best sandbox of this machine. Raises InputError for a tool that nobody approved (or
+    ``engine``: by default the best sandbox of this machine. ``trial``: also one in quarantine, which then reaches
+    nothing; for what a person sees before they decide. Raises InputError for a tool that nobody approved (or
     that changed since), and SandboxMissing (a RunError) where this machine has no sandbox.
     """
-    if state(workspace, name) == "quarantined":
+    if not trial and state(workspace, name) == "quarantined":
         raise InputError(
             "an approved tool",
             found=f"{name!r} in quarantine: read it (practice tool show {name}), then practice tool approve {name}",
