@@ -38,7 +38,7 @@ _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _SAID: dict[Ended, str] = {
     "timeout": "it took longer than it may",
     "memory": "it needed more memory than it may",
-    "output": "it gave more than may be read",
+    "output": "it gave more than is taken",
     "crashed": "its process ended",
 }
 
@@ -165,12 +165,12 @@ def _opening(name: str, source: str, engine: Engine, allowed: Permit, workspace:
 async def _opened(
     name: str, source: str, engine: Engine, allowed: Permit, workspace: Workspace
 ) -> AsyncGenerator[Callable[..., Any]]:
-    opened = open_tool(engine, {name: source}, limits=LIMITS, permit=allowed, folder=workspace.root)
+    opened = open_tool(engine, {"tool": source}, limits=LIMITS, permit=allowed, folder=workspace.root)
     async with opened as (session, broken):
 
         async def invoke(**arguments: Any) -> Any:
             plain = {key: _JSON.dump_python(value, mode="json") for key, value in arguments.items()}
-            ran = broken or await session.call(f"{name}.{name}", plain)
+            ran = broken or await session.call(f"tool.{name}", plain)
             if ran.ok:
                 return ran.value
             # A ValueError's message is what a model is shown of it; the type of any other error says something.
