@@ -124,7 +124,9 @@ class _Work:
         """The wish for prompts, with what comes of its permissions."""
         said = self.wish.what.strip()
         if self.wish.read:
-            said += f"\nIt reads files by their path from the workspace, as {self.wish.read[0]}/example.txt."
+            first = self.wish.read[0]
+            one = first if self.workspace.path(first).is_file() else f"{first}/example.txt"
+            said += f"\nIt reads files by their path from the workspace, as {one}."
         if self.wish.hosts:
             said += f"\nIt may speak to {', '.join(self.wish.hosts)} and to nobody else, with urllib.request."
         return said
