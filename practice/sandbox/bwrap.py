@@ -109,7 +109,7 @@ class BwrapEngine:
             yield session
 
     def arguments(self, limits: SandboxLimits, readable: Mapping[str, str], rules: int) -> list[str]:
-        """Bwrap's options. ``readable``: place inside -> file or folder outside."""
+        """bwrap's options. ``readable``: place inside -> file or folder outside."""
         spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         if self.as_root:
             rights = [*spaces, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
