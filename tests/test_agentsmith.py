@@ -25,7 +25,7 @@ from practice.sandbox.monty import MontyEngine
 from practice.session import read_inputs
 from practice.task import load_tasks
 from practice.tool import Tool, call, tool_from_function
-from practice.tool.trust import approved_hosts, state
+from practice.tool.trust import approved_hosts, permit, state
 from practice.toolsmith import Unmade
 from practice.toolsmith.desk import Desk
 from practice.types import Request, Task, ToolCall
@@ -231,18 +231,36 @@ async def test_hosts_and_files_are_the_users_word(tmp_path: Path, approve: bool)
     (tmp_path / "data/rates.csv").write_text("de,19\n")
     (tmp_path / ".env").write_text("KEY=1\n")
     what = "Adds VAT by data/rates.csv and http://127.0.0.1:8123/rates.html; never .env, memory/ or ../other.csv."
-    for reach, hosts, read in (
-        ("web", ("127.0.0.1:8123",), ()),
-        ("files", (), ("data/rates.csv",)),
-        ("nothing", (), ()),
-    ):
-        smith = FakeToolsmith(VAT.replace("add_vat", f"vat_{reach}"), name=f"vat_{reach}")
-        need = {"functions": [{"what": f"Get the rates from {reach}, http://evil.example/.env", "reaches": reach}]}
-        agent, _, _ = await made(
-            tmp_path, answers={"NeedsReply": need}, smith=smith, what=what, name=reach, approve_tested=approve
+    web, rates = ("127.0.0.1:8123",), ("data/rates.csv",)
+    cases = {
+        "web": ("Get the rates from evil.example.", "web", web, ()),
+        "files": ("Get the rates from .env.", "files", (), rates),
+        "words": ("Fetch the page and the file ../other.csv.", "nothing", web, rates),
+        "nothing": ("Add the rate.", "nothing", (), ()),
+    }
+    for name, (need, reaches, hosts, read) in cases.items():
+        smith = FakeToolsmith(VAT.replace("add_vat", f"vat_{name}"), name=f"vat_{name}")
+        answers = {"NeedsReply": {"functions": [{"what": need, "reaches": reaches}]}}
+        agent, _, place = await made(
+            tmp_path, answers=answers, smith=smith, what=what, name=name, approve_tested=approve
         )
         assert (smith.wishes[0].hosts, smith.wishes[0].read) == (hosts, read)
         assert agent.tools[0].approved is approve
+        granted = permit(place, f"vat_{name}")
+        assert granted.hosts == (hosts if approve else ()) and len(granted.read) == (len(read) if approve else 0)
+        command = " ".join([*(f"--host {host}" for host in hosts), *(f"--read {path}" for path in read)])
+        assert any(f"tool approve vat_{name} {command}".strip() in line for line in agent.notes) is not approve
+
+
+@pytest.mark.parametrize("words", ["the folder data/", "files in data/.", "data/rates.csv and data/new.csv"])
+async def test_a_model_is_told_which_files_there_are(tmp_path: Path, words: str) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("rates.csv", "new.csv", ".hidden"):
+        (tmp_path / "data" / name).write_text("de,19\n")
+    _, model, _ = await made(tmp_path, what=f"Adds VAT, by {words}")
+    asked = next(request for request in model.requests if request.schema_name == "RequestsReply")
+    listed = asked.messages[-1].content.split("Files that there are: ")[1].splitlines()[0]
+    assert sorted(listed.split(", ")) == ["data/new.csv", "data/rates.csv"]
 
 
 @pytest.mark.parametrize("approve", [True, False])

@@ -35,7 +35,7 @@ async def let_build(bench: Bench) -> bool:
         workspace=bench.place,
     )
     bench.desk.say("an agent builds it, with the steps as its tools")
-    complete = bench.complete(f"meta:{bench.order.what}", "generate")
+    complete = bench.complete(bench.ask, f"meta:{bench.order.what}", "generate")
     rollout = await agent.run(bench.order.what, complete=complete, temperature=0.0)
     for step in rollout.steps:
         for result in step.results:
