@@ -18,7 +18,6 @@ answers: a value from a sandbox is the code's word.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -32,8 +31,9 @@ from pathlib import Path, PurePosixPath
 
 from practice.errors import InputError, RunError, SandboxMissing
 from practice.sandbox.base import Permit, SandboxLimits, Session
-from practice.sandbox.process import Plan, ProcessSession, checked_files
+from practice.sandbox.process import Plan
 from practice.sandbox.seccomp import program
+from practice.sandbox.session import ProcessSession, checked_files
 
 INSTALL = "install it with: sudo apt-get install bubblewrap (or dnf, pacman, apk)"
 
@@ -42,6 +42,15 @@ FOLDER = "/tmp/work"
 
 WORKER = "/worker.py"
 
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": FOLDER,
+    "TMPDIR": "/tmp",
+    "LANG": "C.UTF-8",
+    # Numeric libraries start a thread for each processor otherwise, past the limit on a large machine.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 _RESERVED = ("/proc", "/dev", "/tmp", WORKER)
 _ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/alternatives")
 
@@ -109,14 +118,14 @@ class BwrapEngine:
             yield session
 
     def arguments(self, limits: SandboxLimits, readable: Mapping[str, str], rules: int) -> list[str]:
-        """bwrap's options. ``readable``: place inside -> file or folder outside."""
+        """The options of ``bwrap``. ``readable``: place inside -> file or folder outside."""
         spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         if self.as_root:
             rights = [*spaces, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
         else:
             rights = ["--unshare-user", *spaces, "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
         made = [*rights, "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--hostname", "sandbox"]
-        for name, value in (("PATH", "/usr/bin:/bin"), ("HOME", FOLDER), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8")):
+        for name, value in _ENVIRONMENT.items():
             made += ["--setenv", name, value]
         made += ["--proc", "/proc", "--tmpfs", "/dev", "--symlink", "/tmp", "/dev/shm"]
         for device in ("null", "zero", "full", "random", "urandom"):
@@ -187,7 +196,7 @@ def _parents(inside: str) -> Iterator[str]:
 def _links() -> dict[str, str]:
     """``/lib`` and its like where they point into ``/usr``."""
     names = ("/lib", "/lib32", "/lib64", "/bin", "/sbin")
-    return {name: os.readlink(name) for name in names if Path(name).is_symlink()}
+    return {name: str(Path(name).readlink()) for name in names if Path(name).is_symlink()}
 
 
 def _within(place: str, folders: Mapping[str, str]) -> bool:
@@ -211,11 +220,3 @@ def _drawn_user() -> int:
     if users > 1 << 31:
         return (6 << 28) | secrets.randbits(28)
     return users // 2 + secrets.randbelow(max(1, users // 2 - 1))
-
-
-async def _main() -> None:  # pragma: no cover
-    await BwrapEngine.probed()
-
-
-if __name__ == "__main__":
-    asyncio.run(_main())
