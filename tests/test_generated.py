@@ -234,7 +234,8 @@ async def test_a_tool_that_hangs_or_ends_its_process_is_an_answer(
     place = empty_workspace(tmp_path)
     put_tool(
         place,
-        source="import os\ndef double(number: int) -> int:\n    'X.'\n    os._exit(3) if number else None\n    while True: pass\n",
+        source="import os\ndef double(number: int) -> int:\n    'X.'\n"
+        "    os._exit(3) if number else None\n    while True: pass\n",
     )
     trust.approve(place, "double", by="person")
     says = [json.dumps({"name": "double", "arguments": {"number": number}}) for number in (0, 1)]

@@ -19,7 +19,7 @@ from practice.tool.generated import generated_names
 from practice.tool.trust import check_host, check_inside, forget
 from practice.toolsmith import asking
 from practice.toolsmith.bench import Bench
-from practice.toolsmith.cases import Case, render
+from practice.toolsmith.cases import Case, Kind, render
 from practice.toolsmith.code import allowed, imported
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.look import look
@@ -33,6 +33,8 @@ from practice.toolsmith.types import Made, MakeLimits, Unmade, Wish
 __all__ = ["make"]
 
 LIMITS = MakeLimits()
+KINDS: tuple[Kind, ...] = ("usual", "edge", "more", "error")
+"""The order of the tests in their file."""
 FEWEST = 5
 """Cases that a tool has to have."""
 MOST_LOST = (1 / 3, 1 / 2)
@@ -238,8 +240,7 @@ class _Work:
         """The three files, once the tests pass as they will be run, twice."""
         plan, source = bench.plan, bench.sources[state.source]
         kept = [bench.cases[c] for c in state.kept(bench)]
-        order = {"usual": 0, "edge": 1, "more": 2, "error": 3}
-        kept.sort(key=lambda case: order[case.kind])
+        kept.sort(key=lambda case: KINDS.index(case.kind))
         tests = render(plan, kept)
         names = test_names(tests)
         for order in (names, names[::-1]):  # in the other order too: a call may not depend on those before it
