@@ -94,7 +94,7 @@ def test_the_tests_of_a_generated_tool_are_run(
     monkeypatch.setattr("practice.sandbox.engine", lambda unsafe=False: BareEngine())
     put_tool(tmp_path, "add_vat", VAT)
     folder = tmp_path / "tools/generated/add_vat"
-    test = f"from add_vat import add_vat\n\n\ndef test_twenty():\n    assert add_vat(20, 20) == {expected}\n"
+    test = f"from tool import add_vat\n\n\ndef test_twenty():\n    assert add_vat(20, 20) == {expected}\n"
     (folder / "test_tool.py").write_text(test)
     approve(Workspace(tmp_path), "add_vat", by="person")
     code, out = run(lambda asked: "42", tmp_path, capsys, "--json", tools=["add_vat"])

@@ -35,7 +35,7 @@ LISTED = 12
 """Most files that a model is told of."""
 
 _URL = re.compile(r"https?://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?)")
-_PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
+_PATH = re.compile(r"[\w.-]+(?:/[\w.-]*)*")
 #: Small models do not always say what a function reaches; where the user named a host or file, these words say it too.
 _WORDS = {
     "web": re.compile(r"\b(?:web|pages?|urls?|sites?|websites?|https?|html|fetch\w*|download\w*)\b", re.IGNORECASE),
