@@ -34,7 +34,7 @@ class Row(Value):
     model: str
     mode: str
     status: str
-    """What ``practice agent new`` said of its work, or how it ended."""
+    """``made``, or how ``practice agent new`` ended: its error, or that it took too long."""
     valid: bool
     """An agent file is there and loads: the schema holds, every tool that it names is found and trusted."""
     runs: bool
@@ -43,10 +43,8 @@ class Row(Value):
     """It gives what the description asks for in every hidden call."""
     tool: str
     """Which tool that is; "" where none is executable."""
-    existing: bool
-    """Whether it was there before: nothing was generated."""
-    tools: tuple[str, ...]
-    """All that the agent has."""
+    tools: dict[str, str]
+    """All that the agent has: reference -> ``made``, ``existing`` or ``fallback``."""
     reasons: tuple[str, ...]
     """Why a figure is not met, one line each."""
     tasks: tuple[Task, ...]
@@ -107,7 +105,9 @@ class Line(Value):
     n: int
     figures: dict[str, Figure | None]
     generated: int
-    """Agents with a generated tool."""
+    """Agents with a tool that was written for them."""
+    existing: int
+    """Descriptions whose executable tool was there before."""
     retries: float
     """Mean, as all that follow."""
     calls: float
@@ -152,7 +152,7 @@ def report(rows: Sequence[Row], asked: int) -> Report:
 def markdown(whole: Report) -> str:
     """The report as a table."""
     titles = [title for title, _ in FIGURES.values()]
-    head = ["family", "n", *titles, "generated", "retries", "calls", "tokens in", "tokens out", "seconds"]
+    head = ["family", "n", *titles, "generated", "existing", "retries", "calls", "tokens in", "tokens out", "seconds"]
     done = whole.lines[-1].n
     text = [
         f"`{whole.model}`, mode {whole.mode}: {done} of {whole.asked} descriptions. Passed/n, share and Wilson's 95 % "
@@ -163,7 +163,7 @@ def markdown(whole: Report) -> str:
     ]
     for line in whole.lines:
         cells = [line.name, str(line.n), *(str(line.figures[name] or "none scored") for name in FIGURES)]
-        cells += [str(line.generated), f"{line.retries:.1f}", f"{line.calls:.1f}"]
+        cells += [str(line.generated), str(line.existing), f"{line.retries:.1f}", f"{line.calls:.1f}"]
         cells += [f"{line.input_tokens:,.0f}", f"{line.output_tokens:,.0f}", f"{line.seconds:.0f}"]
         text.append(f"| {' | '.join(cells)} |")
     text += ["", f"Single tasks: {whole.tasks or 'none scored'}; {whole.unscored} unscored.", ""]
@@ -189,7 +189,8 @@ def _line(name: str, rows: Sequence[Row]) -> Line:
         name=name,
         n=len(rows),
         figures={key: Figure.of(said(row) for row in rows) for key, (_, said) in FIGURES.items()},
-        generated=sum(bool(row.tools) and not row.existing for row in rows),
+        generated=sum("made" in row.tools.values() for row in rows),
+        existing=sum(row.tools.get(row.tool) == "existing" for row in rows),
         retries=average(row.retries for row in rows),
         calls=average(usage.calls for usage in spent),
         input_tokens=average(usage.input_tokens for usage in spent),
