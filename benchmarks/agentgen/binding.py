@@ -28,6 +28,7 @@ MOST = 96
 """Bindings that are tried of one tool."""
 SECONDS = 30.0
 """One call; a tool's sandbox has a limit of its own below this."""
+ALL = "*"
 HANGS = 3
 """After so many calls that did not end, the tool is given up."""
 
@@ -43,7 +44,10 @@ class Site:
 
 @dataclass(frozen=True)
 class Binding:
-    """Argument -> (role, which of the role's forms), and values that the tool insists on having."""
+    """Argument -> (role, which of the role's forms), and values that the tool insists on having.
+
+    The role :data:`ALL` is the list of all values, in the order of the roles.
+    """
 
     roles: tuple[tuple[str, str, int], ...]
     fixed: tuple[tuple[str, Any], ...] = ()
@@ -52,6 +56,9 @@ class Binding:
         """The arguments of one call; None where a value has no such form for this tool."""
         found = dict[str, Any](self.fixed)
         for argument, role, form in self.roles:
+            if role == ALL:
+                found[argument] = [given[name] for name in described.roles]
+                continue
             options = forms(described.roles[role], given[role], _schema(tool, argument), site)
             if form >= len(options):
                 return None
@@ -130,7 +137,8 @@ def bindings(tool: Tool, described: Described, site: Site) -> Iterator[Binding]:
     places = itertools.permutations(properties, len(roles))
     scored = sorted(places, key=lambda names: -sum(_alike(a, r) for a, r in zip(names, roles, strict=True)))
     for names in scored:
-        fixed = [_fixed(properties[name], name, described) for name in required - set(names)]
+        rest = sorted(required - set(names))
+        fixed = [_fixed(properties[name], name, described) for name in rest]
         if not all(fixed):
             continue
         counts = [
@@ -139,8 +147,12 @@ def bindings(tool: Tool, described: Described, site: Site) -> Iterator[Binding]:
         ]
         for ways in sorted(itertools.product(*counts), key=sum):
             for values in itertools.product(*fixed):
-                given = tuple(zip(sorted(required - set(names)), values, strict=True))
+                given = tuple(zip(rest, values, strict=True))
                 yield Binding(tuple(zip(names, roles, ways, strict=True)), given)
+    if len(roles) > 1 and set(described.roles.values()) in ({"number"}, {"text"}):
+        for name in properties:
+            if required <= {name} and "array" in _types(properties[name]):
+                yield Binding(((name, ALL, 0),))
 
 
 def _fixed(schema: Given, name: str, described: Described) -> list[Any]:
@@ -174,20 +186,32 @@ def forms(kind: Kind, value: Any, schema: Given, site: Site) -> list[Any]:
     if kinds & {"number", "integer", "any"} and kind == "number":
         found.append(value)
     if kinds & {"array", "any"}:
-        found += _lists(kind, value)
+        found += _lists(kind, value, site)
     if kinds & {"string", "any"}:
         found += _texts(kind, value, site)
     return found
 
 
-def _lists(kind: Kind, value: Any) -> list[Any]:
-    if kind in ("numbers", "words"):
-        return [value]
-    if kind == "table":
-        rows = list(csv.reader(str(value).splitlines()))
-        plain = [[_number(cell) for cell in row] for row in rows]
-        return [[dict(zip(rows[0], row, strict=True)) for row in plain[1:]], plain[1:], plain]
-    return []
+def _lists(kind: Kind, value: Any, site: Site) -> list[Any]:
+    match kind:
+        case "numbers" | "words":
+            return [value]
+        case "text":
+            return [str(value).split()]
+        case "table":
+            return _tables(str(value))
+        case "file":
+            text = (site.root / str(value)).read_text(encoding="utf-8")
+            return [text.splitlines(), *(_tables(text) if str(value).endswith(".csv") else [])]
+        case _:
+            return []
+
+
+def _tables(text: str) -> list[Any]:
+    """CSV as records, as rows, and as rows with the header."""
+    rows = list(csv.reader(text.splitlines()))
+    plain = [[_number(cell) for cell in row] for row in rows]
+    return [[dict(zip(rows[0], row, strict=True)) for row in plain[1:]], plain[1:], plain]
 
 
 def _texts(kind: Kind, value: Any, site: Site) -> list[str]:

@@ -83,14 +83,14 @@ async def measured(described: Described, options: Options) -> Row:
     """One description, from its text to its row."""
     started = time.monotonic()
     place = Workspace(options.out / "workspaces" / described.id)
-    new = await new_agent(
-        described, place, model=options.model, mode=options.mode, seconds=options.minutes * 60
-    )
+    new = await new_agent(described, place, model=options.model, mode=options.mode, seconds=options.minutes * 60)
     agent, reason = load_agent(place, new.path)
     reasons = [new.status] if new.status != "made" else []
     runs = executable = False
     tool, spent = "", Usage()
-    tasks = tuple(Task(input=one.input, passed=False, reason="no agent", output="", called=()) for one in described.tasks)
+    tasks = tuple(
+        Task(input=one.input, passed=False, reason="no agent", output="", called=()) for one in described.tasks
+    )
     if agent is None:
         reasons.append(f"not valid: {reason}")
     else:
