@@ -13,13 +13,14 @@ from practice.agentsmith.tried import trial_tool
 from practice.agentsmith.types import Answered, Chosen, Instructions, Need, Order
 from practice.calls import Ask
 from practice.config import Workspace
-from practice.errors import InputError
+from practice.errors import InputError, PracticeError
 from practice.sandbox import Engine
 from practice.tool import Tool, load_tool
 from practice.tool.generated import generated_names
-from practice.tool.trust import approve, approve_hosts, approved_hosts, state
+from practice.tool.trust import approve, approve_hosts, approved_hosts, check_host, check_inside, state
 from practice.toolsmith import Made, Unmade, Wish, make
 from practice.toolsmith.desk import Desk
+from practice.toolsmith.look import look
 from practice.types import CallKey, Completion, Request, Stage, Usage
 
 __all__ = ["Bench", "Make", "Person"]
@@ -31,7 +32,7 @@ Person = Callable[[str, str], Awaitable[str]]
 FALLBACK = "python"
 READERS = {"web": "browse", "files": "read_document"}
 
-_URL = re.compile(r"https?://([A-Za-z0-9.-]+(?::\d{1,5})?)")
+_URL = re.compile(r"https?://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?)")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
 
 
@@ -46,6 +47,7 @@ class Make(Protocol):
         workspace: Workspace,
         engine: Engine,
         seed: int = 0,
+        look: bool = True,
         told: Callable[[str], None] | None = None,
     ) -> Awaitable[Made | Unmade]:
         """A tool, or why there is none."""
@@ -110,19 +112,9 @@ class Bench:
 
     async def equip(self, need: Need) -> Chosen:
         """Find or make the tool for a need."""
-        hosts, files = self.hosts, self.files
-        wish = Wish(
-            what=f"{need.what}\n\nIt is for an assistant that was described so:\n{self.brief}",
-            hosts=hosts if need.reaches == "web" else (),
-            read=files if need.reaches == "files" else (),
-        )
         self.desk.say(f"a tool for: {need.what}")
-        outcome = await self.make(
-            wish, ask=self.ask, workspace=self.place, engine=self.engine, seed=self.seed, told=self.desk.say
-        )
-        self.spent += outcome.usage
-        one = self._made(need, outcome) if isinstance(outcome, Made) else self._unmade(need, outcome)
-        self.chosen.append(one)
+        known = await look(self.desk, need.what, self.place)
+        one = self.take(known.ref, need.what) if known is not None else await self._made(need)
         self._reader(need, one)
         return one
 
@@ -139,18 +131,16 @@ class Bench:
     @property
     def hosts(self) -> tuple[str, ...]:
         """Hosts that the user named: the model's word opens no network."""
-        return tuple(dict.fromkeys(host.rstrip(".") for host in _URL.findall(self.brief)))
+        return tuple(dict.fromkeys(host for host in _URL.findall(self.brief) if _passes(check_host, host)))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Files and folders of the workspace that the user named, and that may be read."""
+        """Files and folders of the workspace that the user named, and that a tool may ask to read."""
         found: list[str] = []
         for word in _PATH.findall(_URL.sub(" ", self.brief)):
-            name = word.strip("./")
-            path = self.place.path(name) if name else self.place.root
-            hidden = any(part.startswith(".") for part in name.split("/"))
-            known = ("/" in word or "." in name) and path.exists() and self.place.holds(path)
-            if known and not hidden and not path.is_relative_to(self.place.memory.resolve()):
+            name = word.rstrip("./")
+            path = self.place.path(name)
+            if ("/" in word or "." in name) and path.exists() and _passes(check_inside, self.place, name):
                 found.append(self.place.relative(path))
         return tuple(dict.fromkeys(found))
 
@@ -160,24 +150,42 @@ class Bench:
         """Whether an agent may name the tool: one of the workspace's own, or a generated one that somebody approved."""
         return ref not in generated_names(self.place) or state(self.place, ref) == "approved"
 
-    def _made(self, need: Need, made: Made) -> Chosen:
-        if made.existing:
-            return Chosen(
-                need=need.what, ref=made.ref, how="existing", approved=self._approved(made.ref), reason=made.why
-            )
-        trusted = self.order.approve_tested
-        if trusted and made.card is not None:
-            asked = made.card.permissions
-            approve(self.place, made.name, by="--approve-tested", hosts=asked.hosts, read=asked.read)
-        what = made.card.what if made.card is not None else ""
-        return Chosen(need=need.what, ref=made.ref, how="made", approved=trusted, reason=what)
+    async def _made(self, need: Need) -> Chosen:
+        """A tool of its own. The whole description goes along: it may hold the rule that the need leaves out."""
+        wish = Wish(
+            what=f"{need.what}\n\nThe assistant that calls it was described so:\n{self.brief}",
+            hosts=self.hosts if need.reaches == "web" else (),
+            read=self.files if need.reaches == "files" else (),
+        )
+        outcome = await self.make(
+            wish,
+            ask=self.ask,
+            workspace=self.place,
+            engine=self.engine,
+            seed=self.seed,
+            look=False,
+            told=self.desk.say,
+        )
+        self.spent += outcome.usage
+        if isinstance(outcome, Unmade):
+            one = self._instead(need, outcome)
+        else:
+            trusted = self.order.approve_tested
+            card = outcome.card
+            if trusted and card is not None:
+                asked = card.permissions
+                approve(self.place, outcome.name, by="--approve-tested", hosts=asked.hosts, read=asked.read)
+            about = card.what if card is not None else ""
+            one = Chosen(need=need.what, ref=outcome.ref, how="made", approved=trusted, reason=about)
+        self.chosen.append(one)
+        return one
 
-    def _unmade(self, need: Need, unmade: Unmade) -> Chosen:
+    def _instead(self, need: Need, unmade: Unmade) -> Chosen:
         why = f"no tool came of it ({unmade.stage}): {unmade.reason}"
         self.notes.append(f"{need.what}: {why}")
         try:
             load_tool(FALLBACK, self.place)
-        except InputError:
+        except PracticeError:
             return Chosen(need=need.what, ref=None, how="none", reason=why)
         return Chosen(need=need.what, ref=FALLBACK, how="fallback", reason=f"{why}; it can write Python instead")
 
@@ -204,6 +212,15 @@ class Bench:
             self.notes.append(
                 f"{reader} may not reach {', '.join(closed)} yet: practice tool approve {reader} {options}"
             )
+
+
+def _passes(check: Callable[..., None], *values: object) -> bool:
+    """Whether a check lets something pass."""
+    try:
+        check(*values)
+    except InputError:
+        return False
+    return True
 
 
 def tool_lines(tools: Sequence[Tool]) -> tuple[tuple[str, str], ...]:

@@ -167,7 +167,7 @@ def stated(request: Request) -> str:
 
 
 def missing(arguments: Mapping[str, Any], text: str) -> tuple[str, ...]:
-    """The arguments of which a value does not stand in ``text``. Truth values can be said in any words."""
+    """The arguments of which a value does not stand in ``text``. A truth value can't be found there: it always lacks."""
     numbers = {float(found.replace(",", "")) for found in _NUMBER.findall(text)}
     # "-5" may be written as "5 below zero"; a sign is not asked for.
     numbers |= {abs(number) for number in numbers}
@@ -175,7 +175,7 @@ def missing(arguments: Mapping[str, Any], text: str) -> tuple[str, ...]:
 
     def said(value: object) -> bool:
         if isinstance(value, bool) or value is None:
-            return True
+            return value is None
         if isinstance(value, int | float):
             return abs(float(value)) in numbers
         return one_line(str(value)).casefold() in words

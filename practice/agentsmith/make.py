@@ -134,7 +134,7 @@ async def _smoke(bench: Bench, name: str, text: str, tools: tuple[Tool, ...], dr
     )
     try:
         return await smoke_task(agent, task, bench.complete(f"smoke:{task.id}"))
-    except RunError as error:
+    except (InputError, RunError) as error:  # a tool that can't be opened, a model that is gone: the files are good
         return Smoke(passed=False, input=task.input, reason=str(error))
 
 

@@ -9,6 +9,7 @@ import typer
 
 from practice.cli.agent_chat import chat
 from practice.cli.agent_check import check
+from practice.cli.agent_new import new
 from practice.cli.common import AsJson, WorkspaceDir, print_json, table, workspace
 from practice.errors import InputError, PracticeError, nearest
 
@@ -84,5 +85,6 @@ def show(
     table(["tool", "what it does"], [(spec.name, spec.description) for spec in agent.tool_specs])
 
 
+app.command("new")(new)
 app.command("check")(check)
 app.command("chat")(chat)

@@ -8,7 +8,7 @@ from typing import get_args
 from practice.errors import CallFailed
 from practice.toolsmith.bench import Bench
 from practice.toolsmith.cases import Case, CaseReply, CasesReply, Kind, Outcome, cases_shape, fits, given, unique
-from practice.toolsmith.code import read_code
+from practice.toolsmith.code import read_code, shown
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.mutants import Mutant
 from practice.toolsmith.plan import Plan, PlanReply, Type, header, planned
@@ -63,7 +63,7 @@ async def code(desk: Desk, what: str, target: Plan, modules: tuple[str, ...], co
                 temperature=0.1 if number == 0 else 0.8,  # the first is the likeliest, the others differ from it
                 max_tokens=1024,
                 what=what,
-                modules=", ".join(modules),
+                modules=shown(modules),
                 header=header(target),
             )
         except CallFailed as error:

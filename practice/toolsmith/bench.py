@@ -27,20 +27,21 @@ class Bench:
     limits: SandboxLimits
     permit: Permit
     sources: list[str] = field(default_factory=list[str])
-    voters: set[int] = field(default_factory=set[int])
-    """Implementations that were written without knowledge of a case; repaired ones have no vote."""
+    voters: list[int] = field(default_factory=list[int])
+    """Implementations that were written without knowledge of a case, one that was written twice stands twice;
+    repaired ones have no vote."""
     cases: list[Case] = field(default_factory=list[Case])
     table: list[list[Outcome]] = field(default_factory=list[list[Outcome]])
 
     async def add_source(self, source: str, *, votes: bool = False) -> int:
         """Run an implementation on all cases; its index. One that is there already is not added again."""
-        if source in self.sources:
-            return self.sources.index(source)
-        self.sources.append(source)
-        self.table.append(await self.run(source, self.cases))
+        if source not in self.sources:
+            self.sources.append(source)
+            self.table.append(await self.run(source, self.cases))
+        index = self.sources.index(source)
         if votes:
-            self.voters.add(len(self.sources) - 1)
-        return len(self.sources) - 1
+            self.voters.append(index)
+        return index
 
     async def add_cases(self, cases: Sequence[Case]) -> list[int]:
         """Run all implementations on further cases; the indices of those that are new."""
@@ -51,11 +52,11 @@ class Bench:
         self.cases += new
         return list(range(len(self.cases) - len(new), len(self.cases)))
 
-    async def run(self, source: str, cases: Sequence[Case]) -> list[Outcome]:
+    async def run(self, source: str, cases: Sequence[Case], limits: SandboxLimits | None = None) -> list[Outcome]:
         """What the cases come to with a source that is not added."""
         if not cases:
             return []
-        return await outcomes(source, self.plan, cases, self.engine, limits=self.limits, permit=self.permit)
+        return await outcomes(source, self.plan, cases, self.engine, limits=limits or self.limits, permit=self.permit)
 
     def votes(self, case: int, outcome: Outcome) -> int:
         """How many independent implementations come to ``outcome``."""

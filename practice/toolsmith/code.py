@@ -16,14 +16,18 @@ from collections.abc import Iterator
 from practice.toolsmith.desk import Unusable
 from practice.toolsmith.plan import Plan, header
 
-__all__ = ["MODULES", "allowed", "imported", "read_code"]
+__all__ = ["MODULES", "allowed", "imported", "read_code", "shown"]
 
+USUAL: tuple[str, ...] = (
+    *("math", "statistics", "re", "json", "csv", "datetime", "calendar", "collections", "itertools", "string"),
+    *("decimal", "fractions", "textwrap", "unicodedata", "hashlib", "html", "urllib.parse", "bs4"),
+)
+"""What a model is told of: a longer list makes a small one neither better nor more obedient."""
 MODULES: tuple[str, ...] = (
-    *("math", "statistics", "re", "json", "csv", "io", "datetime", "calendar", "collections", "itertools"),
-    *("functools", "string", "decimal", "fractions", "random", "textwrap", "unicodedata", "hashlib", "base64"),
-    *("html", "urllib.parse", "difflib", "heapq", "bisect", "operator", "typing", "dataclasses", "enum", "copy"),
-    *("cmath", "colorsys", "struct", "binascii", "zlib", "uuid", "xml.etree.ElementTree", "zoneinfo", "numbers"),
-    *("ipaddress", "locale", "time", "bs4"),
+    *USUAL,
+    *("io", "functools", "random", "base64", "difflib", "heapq", "bisect", "operator", "typing", "dataclasses"),
+    *("enum", "copy", "cmath", "colorsys", "struct", "binascii", "zlib", "uuid", "xml.etree.ElementTree"),
+    *("zoneinfo", "numbers", "ipaddress", "locale", "time"),
 )
 """What a tool may import."""
 FILE_MODULES: tuple[str, ...] = ("pathlib", "os", "glob", "fnmatch")
@@ -56,6 +60,11 @@ _FROM: dict[str, str] = {
 def allowed(*, files: bool, net: bool) -> tuple[str, ...]:
     """The modules that a tool may import."""
     return (*MODULES, *(FILE_MODULES if files else ()), *(NET_MODULES if net else ()))
+
+
+def shown(modules: tuple[str, ...]) -> str:
+    """The modules for a prompt."""
+    return ", ".join(module for module in modules if module in USUAL or module not in MODULES)
 
 
 def read_code(answer: str, plan: Plan, modules: tuple[str, ...]) -> str:
@@ -169,10 +178,11 @@ def _assembled(text: str, tree: ast.Module, function: ast.FunctionDef, planned: 
     imports = [ast.unparse(node) for node in kept if isinstance(node, ast.Import | ast.ImportFrom)]
     whole = ast.fix_missing_locations(ast.Module(body=[*kept, wanted], type_ignores=[]))
     imports += _missing_imports(whole)
-    others = [ast.unparse(node) for node in kept if not isinstance(node, ast.Import | ast.ImportFrom)]
+    others = [_statement(text, node) for node in kept if not isinstance(node, ast.Import | ast.ImportFrom)]
     parts = ["\n".join(dict.fromkeys(imports)), "\n\n".join(others), f"{header(plan)}\n{_body(text, body)}"]
     head = f'"""{plan.name}: a generated tool; see card.yaml."""'
-    return "\n\n\n".join([f"{head}\n\n{parts[0]}" if parts[0] else head, *(part for part in parts[1:] if part)]) + "\n"
+    top = f"{head}\n\n{parts[0]}" if parts[0] else head
+    return "\n\n\n".join([top, *(part for part in parts[1:] if part)]) + "\n"
 
 
 def _belongs(node: ast.stmt, name: str) -> bool:
@@ -191,11 +201,24 @@ def _is_print(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "print"
 
 
+def _written(text: str, nodes: list[ast.stmt]) -> str:
+    """The lines of statements that follow each other, without their common indentation."""
+    first = min([nodes[0].lineno, *(one.lineno for one in getattr(nodes[0], "decorator_list", ()))])
+    return textwrap.dedent("\n".join(text.split("\n")[first - 1 : nodes[-1].end_lineno]))
+
+
+def _statement(text: str, node: ast.stmt) -> str:
+    """A statement at the top as the model wrote it; as Python writes it where something else stands in its lines."""
+    written = _written(text, [node])
+    try:
+        return written if ast.dump(ast.parse(written)) == ast.dump(ast.Module([node], [])) else ast.unparse(node)
+    except SyntaxError:
+        return ast.unparse(node)
+
+
 def _body(text: str, body: list[ast.stmt]) -> str:
     """The body as the model wrote it, comments included; as Python writes it where that would change its meaning."""
-    lines = text.split("\n")
-    first = min([body[0].lineno, *(one.lineno for one in getattr(body[0], "decorator_list", ()))])
-    written = textwrap.indent(textwrap.dedent("\n".join(lines[first - 1 : body[-1].end_lineno])), "    ")
+    written = textwrap.indent(_written(text, body), "    ")
     plain = textwrap.indent("\n".join(ast.unparse(node) for node in body), "    ")
     try:
         same = ast.dump(ast.parse(f"def f():\n{written}")) == ast.dump(ast.parse(f"def f():\n{plain}"))
@@ -257,7 +280,7 @@ def _check_imports(tree: ast.Module, modules: tuple[str, ...]) -> None:
             names = [f"{name}.{alias.name}" for alias in node.names]
         for one in names:
             if one not in modules and one.split(".")[0] not in roots:
-                raise Unusable(f"the module {one} is not there; use only {', '.join(modules)}.")
+                raise Unusable(f"the module {one} is not there; use only {shown(modules)}.")
 
 
 def _check_calls(tree: ast.Module, *, files: bool) -> None:

@@ -124,7 +124,9 @@ class _Work:
         """The wish for prompts, with what comes of its permissions."""
         said = self.wish.what.strip()
         if self.wish.read:
-            said += f"\nIt reads files by their path from the workspace, as {self.wish.read[0]}/example.txt."
+            first = self.wish.read[0]
+            one = first if self.workspace.path(first).is_file() else f"{first}/example.txt"
+            said += f"\nIt reads files by their path from the workspace, as {one}."
         if self.wish.hosts:
             said += f"\nIt may speak to {', '.join(self.wish.hosts)} and to nobody else, with urllib.request."
         return said
@@ -210,17 +212,20 @@ class _Work:
         kept = [bench.cases[c] for c in state.kept(bench)]
         made = mutants(bench.sources[state.source], bench.plan.name, kept, self.limits.mutants)
         alive = await survivors(bench, kept, made)
-        for attempt in range(self.limits.rounds + 1):
+        # First what costs no call; the model's own cases where that is too little.
+        for attempt in range(self.limits.rounds + 2):
+            fine = enough(alive, made, self.limits.accepted_share)
             self.desk.say(f"{len(made) - len(alive)} of {len(made)} broken versions are noticed")
-            if enough(alive, made, self.limits.accepted_share):
+            if not alive or (fine and attempt > 0):
                 return made, alive
             if attempt == 0:
-                await bench.add_cases(await sharpen(bench, state.source, state.kept(bench), alive))
-            else:
+                found = await sharpen(bench, state.source, state.kept(bench), alive, observed=not fine)
+                await bench.add_cases(found)
+            elif attempt <= self.limits.rounds:
                 await self.more(bench, state, modules, alive[0])
+            else:
+                break
             alive = await survivors(bench, [bench.cases[c] for c in state.kept(bench)], alive)
-        if enough(alive, made, self.limits.accepted_share):
-            return made, alive
         raise _Given("mutants", f"the tests let {len(alive)} of {len(made)} broken versions pass: {alive[0].what}")
 
     async def more(self, bench: Bench, state: Settled, modules: tuple[str, ...], mutant: Mutant) -> None:

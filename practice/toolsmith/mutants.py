@@ -109,8 +109,12 @@ def _small(tree: ast.Module, source: str) -> Iterator[tuple[str, str]]:
             text = ast.unparse(ast.fix_missing_locations(changed))
             if text != original:
                 line = getattr(node, "lineno", 0)
-                where = f"line {line} ({lines[line - 1].strip()[:100]}): " if line else ""
+                where = f"line {line}, {_cut(lines[line - 1].strip())}: " if line else ""
                 yield where + what, text
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= 60 else f"{line[:60]} …"
 
 
 def _skipped(tree: ast.Module) -> set[int]:

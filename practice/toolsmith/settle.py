@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from practice.errors import CallFailed
 from practice.toolsmith.bench import Bench
 from practice.toolsmith.cases import Case, digest
-from practice.toolsmith.code import read_code
+from practice.toolsmith.code import read_code, shown
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.plan import header
 
@@ -70,8 +70,8 @@ async def settle(
     """Bring ``state`` to where the code fulfils every case that is kept.
 
     A case against which the implementations agree is corrected to their result (``agreed``); otherwise the model is
-    asked who is right, at most ``questions`` times; where it is the case, the code is repaired, at most ``repairs``
-    times, and a repair stays only where it fails fewer cases. What stays open is dropped.
+    asked who is right, at most ``questions`` times; where it is the case, and the code stands alone, the code is
+    repaired, at most ``repairs`` times, and a repair stays only where it fails fewer cases. What stays open is dropped.
     """
     while True:
         for case in state.faults(bench):
@@ -116,6 +116,8 @@ async def _who(desk: Desk, bench: Bench, state: Settled, index: int, wish: str, 
     else:
         state.questions += 1
         right = await _asked(desk, bench, index, state.source, wish)
+        if right == "case" and ours >= 2 and case.expected.kind == "value":
+            right = "open"  # a repair would follow one word of the model against several of its programs
     state.ruled[key] = right
     if right == "code":
         if actual.kind == "value" and case.expected.kind == "error":
@@ -172,7 +174,7 @@ async def _repair(desk: Desk, bench: Bench, state: Settled, index: int, wish: st
             temperature=temperature,
             max_tokens=1024,
             what=wish,
-            modules=", ".join(modules),
+            modules=shown(modules),
             code=bench.sources[state.source].partition("\n\n")[2].strip(),
             call=call_text(bench, case),
             expected=case.expected.words(),

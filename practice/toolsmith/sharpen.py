@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+from practice.sandbox import SandboxLimits, Session
 from practice.toolsmith.bench import Bench
 from practice.toolsmith.cases import Case, Origin, Outcome, render, same_outcome
 from practice.toolsmith.mutants import Mutant
-from practice.toolsmith.suite import run_suite
+from practice.toolsmith.suite import test_names
 
 __all__ = ["enough", "neighbours", "sharpen", "survivors"]
 
 MOST_INPUTS = 40
 MOST_ADDED = 4
+QUICK = SandboxLimits(seconds=1.0, cpu_seconds=1.0, output_chars=8_000)
+"""Of each test of a broken version: many of them never end, and that is noticed soon enough."""
 
 
 def enough(alive: Sequence[Mutant], all_of_them: Sequence[Mutant], share: float) -> bool:
@@ -26,36 +29,50 @@ def enough(alive: Sequence[Mutant], all_of_them: Sequence[Mutant], share: float)
 
 
 async def survivors(bench: Bench, cases: Sequence[Case], broken: Sequence[Mutant]) -> list[Mutant]:
-    """Those that pass all the tests that ``cases`` become."""
+    """Those that pass all the tests that ``cases`` become. They share a session: each is loaded over the last."""
     tests = render(bench.plan, cases)
+    names = test_names(tests)
     alive: list[Mutant] = []
-    for mutant in broken:
-        ran = await run_suite(mutant.source, tests, bench.engine, limits=bench.limits, permit=bench.permit, first=True)
-        if ran.ok:
-            alive.append(mutant)
+    async with bench.engine.session(QUICK, permit=bench.permit) as session:
+        for mutant in broken:
+            if await _passes(session, {"tool": mutant.source, "test_tool": tests}, names):
+                alive.append(mutant)
     return alive
 
 
-async def sharpen(bench: Bench, source: int, kept: Sequence[int], alive: Sequence[Mutant]) -> list[Case]:
+async def _passes(session: Session, modules: dict[str, str], names: Sequence[str]) -> bool:
+    for name, source in modules.items():
+        if not (await session.load(name, source)).ok:
+            return False
+    for name in names:
+        if not (await session.call(f"test_tool.{name}", {})).ok:
+            return False
+    return True
+
+
+async def sharpen(
+    bench: Bench, source: int, kept: Sequence[int], alive: Sequence[Mutant], *, observed: bool
+) -> list[Case]:
     """Cases with inputs near those that there are, which tell the tool from most of the broken versions.
 
-    Their results are the tool's own: ``agreed`` where other implementations give them too, else ``observed``. They
-    are preferred in this order, and values before errors.
+    Their results are the tool's own: ``agreed`` where other implementations give them too, else ``observed``, which
+    are taken only if ``observed``. Values are preferred to errors.
     """
     known = {case.identity for case in bench.cases}
     inputs = {near.identity: near for index in kept for near in neighbours(bench.cases[index])}
     tried = [case for identity, case in inputs.items() if identity not in known]
     tried = tried[:: max(1, len(tried) // MOST_INPUTS)][:MOST_INPUTS]
     ours = await bench.run(bench.sources[source], tried)
-    others = [await bench.run(bench.sources[voter], tried) for voter in sorted(bench.voters) if voter != source]
+    others = [await bench.run(bench.sources[voter], tried) for voter in sorted({*bench.voters} - {source})]
     usable = [n for n, outcome in enumerate(ours) if outcome.kind != "broken"]
     notices: dict[int, set[int]] = {n: set() for n in usable}
     for number, mutant in enumerate(alive):
-        theirs = await bench.run(mutant.source, [tried[n] for n in usable])
+        theirs = await bench.run(mutant.source, [tried[n] for n in usable], QUICK)
         for n, outcome in zip(usable, theirs, strict=True):
             if not same_outcome(outcome, ours[n]):
                 notices[n].add(number)
     origins = {n: _origin(ours[n], [row[n] for row in others]) for n in usable}
+    usable = [n for n in usable if observed or origins[n] == "agreed"]
     added: list[Case] = []
     left = set(range(len(alive)))
     while left and len(added) < MOST_ADDED:
