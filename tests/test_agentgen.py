@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import statistics
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -271,6 +272,10 @@ def divisors(numbers: list[int]) -> list[int]:
     return [math.gcd(*numbers), math.lcm(*numbers)]
 
 
+def line_through(points: list[list[float]]) -> tuple[float, float]:
+    return statistics.linear_regression([x for x, _ in points], [y for _, y in points])
+
+
 def sums_of_rows(rows: list[dict[str, Any]]) -> dict[str, float]:
     out: dict[str, float] = {}
     for row in rows:
@@ -296,6 +301,7 @@ def title_of_source(html: str) -> str:
         ("math-04", divisors, False, False),
         ("math-02", savings, True, True),
         ("math-08", divisors, True, True),
+        ("math-09", line_through, True, True),
         ("math-16", sums_of_rows, True, True),
         ("science-01", degrees, True, True),
         ("file-01", lines_of_text, True, True),

@@ -57,7 +57,7 @@ class Binding:
         found = dict[str, Any](self.fixed)
         for argument, role, form in self.roles:
             if role == ALL:
-                found[argument] = [given[name] for name in described.roles]
+                found[argument] = _together([given[name] for name in described.roles])[form]
                 continue
             options = forms(described.roles[role], given[role], _schema(tool, argument), site)
             if form >= len(options):
@@ -149,10 +149,16 @@ def bindings(tool: Tool, described: Described, site: Site) -> Iterator[Binding]:
             for values in itertools.product(*fixed):
                 given = tuple(zip(rest, values, strict=True))
                 yield Binding(tuple(zip(names, roles, ways, strict=True)), given)
-    if len(roles) > 1 and set(described.roles.values()) in ({"number"}, {"text"}):
+    if len(roles) > 1 and set(described.roles.values()) in ({"number"}, {"text"}, {"numbers"}):
         for name in properties:
             if required <= {name} and "array" in _types(properties[name]):
-                yield Binding(((name, ALL, 0),))
+                forms_of_all = _together([sample[role] for role in roles])
+                yield from (Binding(((name, ALL, form),)) for form in range(len(forms_of_all)))
+
+
+def _together(values: list[Any]) -> list[list[Any]]:
+    """All values as one list; several lists also as a list of points."""
+    return [values, [list(point) for point in zip(*values, strict=True)]] if isinstance(values[0], list) else [values]
 
 
 def _fixed(schema: Given, name: str, described: Described) -> list[Any]:

@@ -60,14 +60,15 @@ async def new_agent(described: Described, place: Workspace, *, model: str, mode:
         return New(status=f"no end within {seconds / 60:.0f} minutes")
     if code == 4:
         raise RunError("practice agent new was interrupted")
-    return _read(code, out, place)
+    return _read(code, out, said, place)
 
 
-def _read(code: int, out: str, place: Workspace) -> New:
+def _read(code: int, out: str, said: str, place: Workspace) -> New:
     try:
         document: dict[str, Any] = json.loads(out)
     except ValueError:
-        return New(status=f"exit code {code} and no document")
+        last = said.strip().splitlines()[-1:] or [""]
+        return New(status=f"exit code {code} and no document: {last[0]}")
     if "error" in document:
         error = document["error"]
         return New(status=f"exit code {code}: {error.get('message') or json.dumps(error, ensure_ascii=False)}")
