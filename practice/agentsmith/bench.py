@@ -33,7 +33,7 @@ FALLBACK = "python"
 READERS = {"web": "browse", "files": "read_document"}
 
 _URL = re.compile(r"https?://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?)")
-_PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
+_PATH = re.compile(r"[\w.-]+(?:/[\w.-]*)*")
 
 
 class Make(Protocol):
