@@ -56,7 +56,8 @@ def find(query: str, workspace: Workspace, k: int = 5) -> tuple[Found, ...]:
     any tool's text may hold do not count. Raises InputError where a file of ``tools/`` can't be read.
     """
     own: list[tuple[str, ToolSpec, Status]] = [(ref, tool.spec, "own") for ref, tool in workspace_tools(workspace)]
-    known = [*own, *((made.name, made.spec, made.state) for made in generated_tools(workspace))]
+    made: list[tuple[str, ToolSpec, Status]] = [(one.name, one.spec, one.state) for one in generated_tools(workspace)]
+    known = own + made
     wanted = set(terms(query))
     documents = [Counter(_text_terms(spec)) for _, spec, _ in known]
     if not wanted or not documents:

@@ -96,9 +96,8 @@ async def cases(desk: Desk, what: str, target: Plan, count: int, *, files: bool,
         count=str(count),
         kinds=kinds,
     )
-    kinds_of: list[Kind] = ["usual"] * usual + ["edge"] * max(0, len(reply.cases) - usual)
-    made = _made(reply.cases, target, kinds_of, results=True)
-    found = [case.model_copy(update={"fixed": given(case, what)}) for case in made]
+    made = _made(reply.cases[:usual], target, "usual") + _made(reply.cases[usual:], target, "edge")
+    found = [case.model_copy(update={"fixed": given(case, what)}) for case in unique(made)]
     desk.say(f"{len(found)} cases, {sum(case.fixed for case in found)} of them from the description")
     return found
 
@@ -121,7 +120,7 @@ async def errors(desk: Desk, what: str, target: Plan, count: int, *, files: bool
         if error.kind != "unparsable":
             raise
         return []
-    return _made(reply.cases, target, ["error"] * len(reply.cases), results=False)
+    return _made(reply.cases, target, "error")
 
 
 async def more(
@@ -146,13 +145,14 @@ async def more(
         if error.kind != "unparsable":
             raise
         return []
-    return _made(reply.cases, target, ["more"] * len(reply.cases), results=True)
+    return _made(reply.cases, target, "more")
 
 
-def _made(replies: Sequence[CaseReply], target: Plan, kinds: Sequence[Kind], *, results: bool) -> list[Case]:
+def _made(replies: Sequence[CaseReply], target: Plan, kind: Kind) -> list[Case]:
     """Cases of replies that fit the plan's types: an endpoint that knows no JSON schema may send others."""
+    results = kind != "error"
     found: list[Case] = []
-    for reply, kind in zip(replies, kinds, strict=False):
+    for reply in replies:
         arguments = {name: reply.arguments.get(name) for name in target.names}
         right = all(fits(arguments[argument.name], argument.type) for argument in target.arguments)
         if not right or (results and not fits(reply.result, target.returns)):

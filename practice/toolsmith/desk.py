@@ -103,7 +103,7 @@ class Desk:
 
     def _again(self, request: Request, said: str, problem: str, name: str) -> Request:
         self._used("tool_again")
-        content = prompt.template("tool_again", problem=problem, name=name)
+        content = prompt.template("tool_again", problem=problem, function=name)
         answer = (Message(role="assistant", content=said or "(empty)"), Message(role="user", content=content))
         return request.model_copy(update={"messages": (*request.messages, *answer)})
 

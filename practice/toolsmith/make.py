@@ -19,7 +19,7 @@ from practice.tool.generated import generated_names
 from practice.tool.trust import check_host, check_inside, forget
 from practice.toolsmith import asking
 from practice.toolsmith.bench import Bench
-from practice.toolsmith.cases import Case, render
+from practice.toolsmith.cases import Case, Kind, render
 from practice.toolsmith.code import allowed, imported
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.look import look
@@ -27,12 +27,14 @@ from practice.toolsmith.mutants import Mutant, mutants
 from practice.toolsmith.plan import Plan
 from practice.toolsmith.settle import Settled, settle
 from practice.toolsmith.sharpen import enough, sharpen, survivors
-from practice.toolsmith.suite import run_suite
+from practice.toolsmith.suite import run_suite, test_names
 from practice.toolsmith.types import Made, MakeLimits, Unmade, Wish
 
 __all__ = ["make"]
 
 LIMITS = MakeLimits()
+KINDS: tuple[Kind, ...] = ("usual", "edge", "more", "error")
+"""The order of the tests in their file."""
 FEWEST = 5
 """Cases that a tool has to have."""
 MOST_LOST = (1 / 3, 1 / 2)
@@ -237,17 +239,19 @@ class _Work:
     async def write(
         self, bench: Bench, state: Settled, broken: Sequence[Mutant], alive: Sequence[Mutant], candidates: int
     ) -> Made:
-        """The three files, once the tests pass twice as they will be run."""
+        """The three files, once the tests pass as they will be run, twice."""
         plan, source = bench.plan, bench.sources[state.source]
         kept = [bench.cases[c] for c in state.kept(bench)]
-        order = {"usual": 0, "edge": 1, "more": 2, "error": 3}
-        kept.sort(key=lambda case: order[case.kind])
+        kept.sort(key=lambda case: KINDS.index(case.kind))
         tests = render(plan, kept)
-        for _ in range(2):
-            ran = await run_suite(source, tests, self.engine, limits=self.limits.sandbox, permit=bench.permit)
+        names = test_names(tests)
+        for order in (names, names[::-1]):  # in the other order too: a call may not depend on those before it
+            ran = await run_suite(
+                source, tests, self.engine, limits=self.limits.sandbox, permit=bench.permit, names=order
+            )
             if not ran.ok:
                 test, what = next(iter(ran.failed.items()))
-                raise _Given("tests", f"{test} passed once and then did not: {what}")
+                raise _Given("tests", f"{test} does not hold each time it is run: {what}")
         card = self.card(bench, state, kept, broken, alive, candidates)
         folder = self.workspace.tools / "generated" / plan.name
         put(folder, {"tool.py": source, "test_tool.py": tests, "card.yaml": card.yaml()})

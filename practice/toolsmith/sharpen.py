@@ -71,7 +71,7 @@ async def sharpen(
         for n, outcome in zip(usable, theirs, strict=True):
             if not same_outcome(outcome, ours[n]):
                 notices[n].add(number)
-    origins = {n: _origin(ours[n], [row[n] for row in others]) for n in usable}
+    origins: dict[int, Origin] = {n: _origin(ours[n], [row[n] for row in others]) for n in usable}
     usable = [n for n in usable if observed or origins[n] == "agreed"]
     added: list[Case] = []
     left = set(range(len(alive)))
