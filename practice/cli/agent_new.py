@@ -25,7 +25,8 @@ Mode = Literal["workflow", "meta"]
 def new(
     what: Annotated[str, typer.Argument(help="What the agent is to do, in plain words.")],
     mode: Annotated[
-        Mode, typer.Option("--mode", help="workflow: fixed steps; meta: an agent that has these steps as its tools.")
+        Mode,
+        typer.Option(metavar="MODE", help="workflow: fixed steps; meta: an agent that has these steps as its tools."),
     ] = "workflow",
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is assumed instead is written down.")] = False,
     model: Annotated[
