@@ -19,8 +19,8 @@ from practice.sandbox.bare import BareEngine
 from practice.tool import tool_from_function
 from practice.tool.trust import approve
 from practice.types import Completion, Request, Task
+from tests.builders import VAT, put_tool
 from tests.fakeserver import Asked, FakeServer, Reply
-from tests.smithy import VAT, put_tool
 from tests.test_agent_chat import TOOL
 from tests.test_cli import call
 

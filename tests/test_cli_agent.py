@@ -12,18 +12,20 @@ import pytest
 from practice.config import write_yaml
 from practice.errors import SandboxMissing
 from practice.sandbox.monty import MontyEngine
+from tests.builders import ANSWERS, NO_MORE, VAT, need
 from tests.fakeserver import Asked, FakeServer
-from tests.smithy import ANSWERS, VAT
 from tests.test_cli import call
 
 #: No tool has to be made: the one of the workspace covers the need.
 SAID = {**ANSWERS, "SameReply": {"needed": "a", "gives": "a", "covers": "all"}}
-SAID["NeedsReply"] = {"functions": [{"what": "Add VAT to an amount.", "reaches": "nothing"}]}
+NEEDED = need("Add VAT to an amount.")
 
 
 def world(asked: Asked) -> str | dict[str, Any]:
     """The building model, and the agent that it builds."""
     shape = (asked.body.get("response_format") or {}).get("json_schema")
+    if shape is not None and shape["name"] == "NeedReply":
+        return json.dumps(NO_MORE if "It has these functions" in asked.text else NEEDED)
     if shape is not None:
         return json.dumps(SAID[shape["name"]])
     last = asked.body["messages"][-1]
