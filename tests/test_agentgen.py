@@ -135,9 +135,12 @@ async def test_a_constant_fails_the_hidden_calls(said: str | None, here: Callabl
         assert tried.runs == bool(said)
 
 
+@pytest.mark.parametrize("form", [json.dumps, lambda given: "\n".join(map(str, given.values()))], ids=["json", "text"])
 @pytest.mark.parametrize("name", IDS)
-async def test_a_tool_that_repeats_what_it_is_told_fails(name: str, here: Callable[[str], Described]) -> None:
-    echo = replace(solution(here(name)), fn=lambda **given: json.dumps(given))
+async def test_a_tool_that_repeats_what_it_is_told_fails(
+    name: str, form: Callable[[dict[str, Any]], str], here: Callable[[str], Described]
+) -> None:
+    echo = replace(solution(here(name)), fn=lambda **given: form(given))
     assert not (await try_tool(echo, here(name), SITE)).right
 
 

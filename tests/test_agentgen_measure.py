@@ -140,6 +140,10 @@ def line_through(points: list[list[float]]) -> tuple[float, float]:
     return statistics.linear_regression([x for x, _ in points], [y for _, y in points])
 
 
+def between(here: list[float], there: list[float], radius: float = 6371.0) -> float:
+    return SOLUTIONS["science-14"](*here, *there) * radius / 6371.0
+
+
 def sums_of_rows(rows: list[dict[str, Any]]) -> dict[str, float]:
     out: dict[str, float] = {}
     for row in rows:
@@ -166,6 +170,7 @@ def title_of_source(html: str) -> str:
         ("math-02", savings, True, True),
         ("math-08", divisors, True, True),
         ("math-09", line_through, True, True),
+        ("science-14", between, True, True),
         ("math-16", sums_of_rows, True, True),
         ("science-01", degrees, True, True),
         ("file-01", lines_of_text, True, True),
