@@ -66,7 +66,8 @@ class AgentSpec(Closed):
     def _check_effect(self) -> AgentSpec:
         """A setting without effect is refused, so that nobody believes in it."""
         if self.strategy.kind == "direct" and self.tools and self.graph is None:
-            raise wrong("no tools with strategy direct, which calls none", found=", ".join(map(_shown, self.tools)), key="tools")
+            found = ", ".join(map(_shown, self.tools))
+            raise wrong("no tools with strategy direct, which calls none", found=found, key="tools")
         if self.graph is not None and "strategy" in self.model_fields_set:
             raise wrong("either a strategy or a graph of your own", found="both", key="strategy")
         return self
