@@ -8,8 +8,6 @@ schema (patterns, ranges, formats) is left to who wrote it, and what is unknown 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
@@ -96,7 +94,11 @@ def _union(types: Sequence[Any]) -> Any:
     """``a | b``; anything where one alternative is."""
     if Any in types:
         return Any
-    return reduce(or_, types) if any(kind is not None for kind in types) else None
+    known = [kind for kind in types if kind is not None]
+    union: Any = known[0] if known else None
+    for kind in known[1:]:
+        union = union | kind
+    return union | None if known and len(known) < len(types) else union
 
 
 def _nullable(schema: Mapping[str, Any]) -> bool:
