@@ -16,7 +16,7 @@ from benchmarks.agentgen.run import Options, main, run
 from practice import sandbox
 from practice.config import Workspace
 from practice.errors import InputError, PracticeError
-from tests.fakeserver import Asked, FakeServer
+from tests.fakeserver import Asked, FakeServer, Reply
 
 IDS = "text-14,math-01,science-01"
 """A tool that is made, one that can't be, one that is there."""
@@ -112,6 +112,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield server
 
 
+@pytest.mark.slow
 async def test_from_descriptions_to_figures_and_on_after_a_stop(model: FakeServer, tmp_path: Path) -> None:
     options = Options(model="openai/scripted", out=tmp_path / "out", workers=3)
     chosen = choose(load(), IDS)
@@ -153,16 +154,10 @@ async def test_a_command_that_does_not_end_is_ended(
 ) -> None:
     described = placed(choose(load(), "file-01")[0], "http://127.0.0.1:1")
     place = Workspace(tmp_path / "ws")
-    model.world = lambda asked: newagent_hangs()
+    model.world = lambda asked: Reply(hang=True)
     new = await newagent.new_agent(described, place, model="openai/scripted", mode="workflow", seconds=4)
     assert new.status.startswith("no end within") and new.path is None
     assert (place.root / "files" / "notes.txt").is_file(), "the files that the description speaks of are there"
-
-
-def newagent_hangs() -> Any:
-    from tests.fakeserver import Reply
-
-    return Reply(hang=True)
 
 
 async def test_an_error_of_the_command_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

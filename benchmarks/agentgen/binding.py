@@ -24,11 +24,10 @@ from practice.types import ToolCall
 
 __all__ = ["Binding", "Site", "Tried", "bindings", "try_known", "try_tool"]
 
-MOST = 96
+MOST = 240
 """Bindings that are tried of one tool."""
 SECONDS = 30.0
 """One call; a tool's sandbox has a limit of its own below this."""
-ALL = "*"
 HANGS = 3
 """After so many calls that did not end, the tool is given up."""
 
@@ -46,7 +45,7 @@ class Site:
 class Binding:
     """Argument -> (role, which of the role's forms), and values that the tool insists on having.
 
-    The role :data:`ALL` is the list of all values, in the order of the roles.
+    Roles joined by ``+`` are given as one list.
     """
 
     roles: tuple[tuple[str, str, int], ...]
@@ -56,8 +55,8 @@ class Binding:
         """The arguments of one call; None where a value has no such form for this tool."""
         found = dict[str, Any](self.fixed)
         for argument, role, form in self.roles:
-            if role == ALL:
-                found[argument] = _together([given[name] for name in described.roles])[form]
+            if "+" in role:
+                found[argument] = _together([given[name] for name in role.split("+")])[form]
                 continue
             options = forms(described.roles[role], given[role], _schema(tool, argument), site)
             if form >= len(options):
@@ -149,11 +148,23 @@ def bindings(tool: Tool, described: Described, site: Site) -> Iterator[Binding]:
             for values in itertools.product(*fixed):
                 given = tuple(zip(rest, values, strict=True))
                 yield Binding(tuple(zip(names, roles, ways, strict=True)), given)
-    if len(roles) > 1 and set(described.roles.values()) in ({"number"}, {"text"}, {"numbers"}):
-        for name in properties:
-            if required <= {name} and "array" in _types(properties[name]):
-                forms_of_all = _together([sample[role] for role in roles])
-                yield from (Binding(((name, ALL, form),)) for form in range(len(forms_of_all)))
+    yield from _joined(described, properties, required, sample)
+
+
+def _joined(described: Described, properties: Given, required: set[str], sample: Given) -> Iterator[Binding]:
+    """Bindings that give several roles of one kind as a list: two numbers, or latitude and longitude of each place."""
+    roles = list(described.roles)
+    if len(roles) < 2 or set(described.roles.values()) not in ({"number"}, {"text"}, {"numbers"}):
+        return
+    arrays = [name for name, schema in properties.items() if "array" in _types(schema)]
+    for count in range(1, len(roles) // 2 + 1):
+        size = len(roles) // count
+        parts = [roles[start : start + size] for start in range(0, len(roles), size)]
+        for names in itertools.permutations(arrays, count) if len(roles) % count == 0 else ():
+            if required <= set(names):
+                for form in range(len(_together([sample[role] for role in parts[0]]))):
+                    joined = ("+".join(part) for part in parts)
+                    yield Binding(tuple((name, role, form) for name, role in zip(names, joined, strict=True)))
 
 
 def _together(values: list[Any]) -> list[list[Any]]:

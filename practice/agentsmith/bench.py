@@ -82,6 +82,8 @@ class Bench:
     notes: list[str] = field(default_factory=list[str])
     spent: Usage = field(default_factory=Usage)
     """What tools and agents cost that were made or run here; the desk counts its own."""
+    retried: int = 0
+    """Calls that were repeated for tools of which nothing came; a tool's card counts its own."""
 
     @property
     def brief(self) -> str:
@@ -192,6 +194,7 @@ class Bench:
         )
         self.spent += outcome.usage
         if isinstance(outcome, Unmade):
+            self.retried += outcome.retries
             one = self._instead(need, outcome)
         else:
             trusted = self.order.approve_tested

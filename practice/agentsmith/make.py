@@ -86,7 +86,7 @@ async def make_agent(
         smoke=smoke,
         notes=tuple(bench.notes),
         log=tuple(desk.log),
-        retries=desk.retries,
+        retries=desk.retries + bench.retried,
         usage=desk.usage + bench.spent,
     )
 

@@ -89,6 +89,7 @@ async def make(
         name=work.plan.name if work.plan is not None else wish.name or "",
         code=work.code,
         usage=desk.usage,
+        retries=desk.retries,
         log=tuple(desk.log),
     )
 
