@@ -243,14 +243,14 @@ def test_tests_are_valid_python_with_one_test_a_case() -> None:
 
 
 def test_a_shape_asks_for_arguments_by_name_and_type() -> None:
-    shape = cases.cases_shape(COUNT, 4, results=True, files=False)
+    shape = cases.cases_shape(COUNT, 4, results=True, world="none")
     items = shape["properties"]["cases"]["items"]
     assert items["properties"]["arguments"]["required"] == ["text", "word"]
     assert items["properties"]["result"] == {"type": "integer"} and list(items["properties"])[-1] == "result"
     assert shape["properties"]["cases"]["minItems"] == 4
     assert (
         "result"
-        not in cases.cases_shape(COUNT, 2, results=False, files=True)["properties"]["cases"]["items"]["required"]
+        not in cases.cases_shape(COUNT, 2, results=False, world="files")["properties"]["cases"]["items"]["required"]
     )
 
 

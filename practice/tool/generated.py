@@ -34,6 +34,7 @@ __all__ = [
 LIMITS = SandboxLimits()
 """Of each call of a generated tool."""
 
+NOTHING = Permit()
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _SAID: dict[Ended, str] = {
     "timeout": "it took longer than it may",
@@ -119,7 +120,12 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
 
 @asynccontextmanager
 async def open_tool(
-    engine: Engine, modules: Mapping[str, str], *, limits: SandboxLimits, permit: Permit, folder: Path | None = None
+    engine: Engine,
+    modules: Mapping[str, str],
+    *,
+    limits: SandboxLimits,
+    permit: Permit = NOTHING,
+    folder: Path | None = None,
 ) -> AsyncGenerator[tuple[Session, Ran | None]]:
     """A session with ``modules`` (name -> source) loaded in their order; the second is the first load that failed.
 
