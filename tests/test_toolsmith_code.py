@@ -79,6 +79,15 @@ def test_a_plan_has_free_names_and_each_argument_once() -> None:
     assert "Raises" not in header(made)
 
 
+def test_what_is_measured_is_no_whole_number() -> None:
+    arguments = [
+        {"name": name, "type": kind, "about": ""} for name, kind in (("tip_percent", "int"), ("people", "int"))
+    ]
+    arguments.append({"name": "prices", "type": "list[int]", "about": ""})
+    made = planned(PlanReply.model_validate({**PLAN, "arguments": arguments}), name="x", taken=())
+    assert [argument.type for argument in made.arguments] == ["float", "int", "list[float]"]
+
+
 def test_every_type_of_a_plan_has_a_schema_and_is_an_annotation_that_tools_know() -> None:
     assert set(SCHEMAS) == set(get_args(Type))
     for kind in SCHEMAS:
@@ -218,6 +227,23 @@ def test_truth_is_no_number_and_small_noise_no_difference() -> None:
 )
 def test_values_are_checked_against_the_plan(value: Any, kind: str, right: bool) -> None:
     assert cases.fits(value, kind) is right
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "called"),
+    [
+        (1, "float", 1.0),
+        (1, "int", 1),
+        (True, "bool", True),
+        ([1, 2.5], "list[float]", [1.0, 2.5]),
+        ([[1]], "list[list[float]]", [[1.0]]),
+        ({"a": 1}, "dict[str, float]", {"a": 1.0}),
+        ("1", "float", "1"),
+        (None, "list[float]", None),
+    ],
+)
+def test_tests_call_a_tool_as_an_agent_does(value: Any, kind: str, called: Any) -> None:
+    assert repr(cases.as_called(value, kind)) == repr(called)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from practice.sandbox import Engine, Permit, Ran, SandboxLimits, Session
 from practice.tool.card import Card, read_card
 from practice.tool.function import Opening, Tool, tool_from_function
 from practice.tool.signature import stub
-from practice.tool.trust import State, digest, permit, state
+from practice.tool.trust import State, digest, digest_of, permit_of, read_parts, state, trust_of
 from practice.types import ToolSpec
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Generated:
 
 def generated_names(workspace: Workspace) -> list[str]:
     """The names of all generated tools, whatever state they are in."""
-    return sorted(file.parent.name for file in (workspace.tools / "generated").glob("*/tool.py"))
+    found = (file.parent.name for file in (workspace.tools / "generated").glob("*/tool.py"))
+    return sorted(name for name in found if name.isidentifier())
 
 
 def read_generated(name: str, workspace: Workspace) -> Generated:
@@ -103,7 +104,9 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
     ``engine``: by default the best sandbox of this machine. Raises InputError for a tool that nobody approved (or
     that changed since), and SandboxMissing (a RunError) where this machine has no sandbox.
     """
-    if state(workspace, name) == "quarantined":
+    parts = read_parts(workspace.tools / "generated" / name)
+    trust = trust_of(workspace, name, digest_of(parts))
+    if trust is None:
         raise InputError(
             "an approved tool",
             found=f"{name!r} in quarantine: read it (practice tool show {name}), then practice tool approve {name}",
@@ -113,9 +116,9 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
         from practice import sandbox
 
         engine = sandbox.engine()
-    tool = _tool(name, workspace)
-    source = (workspace.tools / "generated" / name / "tool.py").read_text(encoding="utf-8")
-    return replace(tool, opening=_opening(name, source, engine, permit(workspace, name), workspace))
+    source = parts["tool.py"].decode()
+    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=trust.sha256)
+    return replace(tool, opening=_opening(name, source, engine, permit_of(workspace, trust), workspace))
 
 
 @asynccontextmanager
@@ -170,7 +173,7 @@ def _opening(name: str, source: str, engine: Engine, allowed: Permit, workspace:
 async def _opened(
     name: str, source: str, engine: Engine, allowed: Permit, workspace: Workspace
 ) -> AsyncGenerator[Callable[..., Any]]:
-    opened = open_tool(engine, {"tool": source}, limits=LIMITS, permit=allowed, folder=workspace.root)
+    opened = open_tool(engine, {"tool": source}, limits=LIMITS, permit=allowed, folder=workspace.root.resolve())
     async with opened as (session, broken):
 
         async def invoke(**arguments: Any) -> Any:

@@ -7,7 +7,18 @@ from typing import get_args
 
 from practice.errors import CallFailed
 from practice.toolsmith.bench import Bench
-from practice.toolsmith.cases import Case, CaseReply, CasesReply, Kind, Outcome, cases_shape, fits, given, unique
+from practice.toolsmith.cases import (
+    Case,
+    CaseReply,
+    CasesReply,
+    Kind,
+    Outcome,
+    as_called,
+    cases_shape,
+    fits,
+    given,
+    unique,
+)
 from practice.toolsmith.code import read_code, shown
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.mutants import Mutant
@@ -91,7 +102,7 @@ async def cases(desk: Desk, what: str, target: Plan, count: int, *, world: World
         CasesReply,
         shape=cases_shape(target, count, results=True, world=world),
         temperature=0.3 if attempt == 0 else 0.8,
-        max_tokens=300 + 150 * count,
+        max_tokens=_room(count, world),
         what=what,
         header=header(target),
         count=str(count),
@@ -112,7 +123,7 @@ async def errors(desk: Desk, what: str, target: Plan, count: int, *, world: Worl
             CasesReply,
             shape=cases_shape(target, count, results=False, world=world),
             temperature=0.3,
-            max_tokens=200 + 120 * count,
+            max_tokens=_room(count, world),
             what=what,
             header=header(target),
             count=str(count),
@@ -137,7 +148,7 @@ async def more(
             CasesReply,
             shape=cases_shape(target, count, results=True, world=world),
             temperature=0.6,
-            max_tokens=300 + 150 * count,
+            max_tokens=_room(count, world),
             what=what,
             header=header(target),
             calls="\n".join(f"- {call_text(bench, bench.cases[c])}" for c in kept[:8]),
@@ -152,12 +163,17 @@ async def more(
     return _made(reply.cases, target, "more")
 
 
+def _room(count: int, world: World) -> int:
+    """Tokens for the answer with ``count`` cases; one that is cut off is lost."""
+    return 300 + count * (150 if world == "none" else 280)
+
+
 def _made(replies: Sequence[CaseReply], target: Plan, kind: Kind) -> list[Case]:
     """Cases of replies that fit the plan's types: an endpoint that knows no JSON schema may send others."""
     results = kind != "error"
     found: list[Case] = []
     for reply in replies:
-        arguments = {name: reply.arguments.get(name) for name in target.names}
+        arguments = {a.name: as_called(reply.arguments.get(a.name), a.type) for a in target.arguments}
         right = all(fits(arguments[argument.name], argument.type) for argument in target.arguments)
         if not right or (results and not fits(reply.result, target.returns)):
             continue

@@ -25,6 +25,7 @@ __all__ = [
     "Kind",
     "Origin",
     "Outcome",
+    "as_called",
     "cases_shape",
     "fits",
     "given",
@@ -145,6 +146,18 @@ def fits(value: Any, kind: str) -> bool:
         items = cast("dict[str, Any]", value).values() if isinstance(value, dict) else None
         return items is not None and all(not of or fits(one, of) for one in items)
     return isinstance(value, {"str": str, "int": int, "float": (int, float)}[name])
+
+
+def as_called(value: Any, kind: str) -> Any:
+    """A JSON value as a tool gets it from an agent: a whole number is a float where the type says so."""
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind.startswith("list[") and isinstance(value, list):
+        return [as_called(one, kind[5:-1]) for one in cast("list[Any]", value)]
+    if kind.startswith("dict[") and isinstance(value, dict):
+        of = kind[5:-1].partition(", ")[2]
+        return {key: as_called(one, of) for key, one in cast("dict[str, Any]", value).items()}
+    return value
 
 
 def given(case: Case, wish: str) -> bool:
