@@ -4,6 +4,7 @@
 
 ``function``   function -> :class:`Tool`: JSON schema from annotations and docstring, arguments checked and coerced
 ``load``       a name or ``path.py:function`` in the workspace -> :class:`Tool`
+``python``     the built-in tool ``python``: an interpreter in the sandbox, one for each attempt
 ``textcalls``  tool calls that a model wrote as text -> :class:`~practice.types.ToolCall`
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from practice.tool.function import MAX_RESULT, Opening, Tool, call, tool_from_function
 from practice.tool.load import Function, available_tools, load_function, load_tool, workspace_tools
+from practice.tool.python import python_tool
 from practice.tool.textcalls import TextCalls, parse_text_calls, split_text_calls
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "load_function",
     "load_tool",
     "parse_text_calls",
+    "python_tool",
     "split_text_calls",
     "tool_from_function",
     "workspace_tools",

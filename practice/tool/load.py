@@ -17,6 +17,8 @@ from typing import Any
 from practice.config import Workspace
 from practice.errors import InputError, nearest
 from practice.tool.function import Tool, source_hash, tool_from_function
+from practice.tool.python import NAME as PYTHON
+from practice.tool.python import python_tool
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,13 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
     """The tool that ``ref`` names.
 
     ``calculator`` is ``tools/calculator.py:calculator``, or else the one function of that name in any file of
-    ``tools/``; ``tools/x.py:f`` is what it says, and ``tools/x.py`` alone means ``tools/x.py:x``.
-    Raises InputError naming the nearest tool, file or function there is.
+    ``tools/``; ``tools/x.py:f`` is what it says, and ``tools/x.py`` alone means ``tools/x.py:x``. ``python`` is
+    built in, unless the workspace has a tool of that name.
+    Raises InputError naming the nearest tool, file or function there is, and SandboxMissing where ``python`` finds no
+    sandbox on this machine.
     """
+    if ref == PYTHON and ref not in available_tools(workspace):
+        return python_tool()
     function = load_function(_place(ref, workspace), workspace)
     return tool_from_function(function.fn, file=function.file, source=function.source_hash)
 
@@ -121,7 +127,7 @@ def _place(ref: str, workspace: Workspace) -> str:
             raise InputError(
                 f"one tool of that name, or a path such as tools/{places[0]}:{ref}", found=", ".join(places)
             )
-        raise InputError("a tool of the workspace", found=repr(ref), nearest=nearest(ref, known))
+        raise InputError("a tool of the workspace", found=repr(ref), nearest=nearest(ref, {*known, PYTHON}))
     return known[ref]
 
 
