@@ -18,7 +18,6 @@ answers: a value from a sandbox is the code's word.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -32,8 +31,9 @@ from pathlib import Path, PurePosixPath
 
 from practice.errors import InputError, RunError, SandboxMissing
 from practice.sandbox.base import Permit, SandboxLimits, Session
-from practice.sandbox.process import Plan, ProcessSession, checked_files
+from practice.sandbox.process import Plan
 from practice.sandbox.seccomp import program
+from practice.sandbox.session import ProcessSession, checked_files
 
 INSTALL = "install it with: sudo apt-get install bubblewrap (or dnf, pacman, apk)"
 
@@ -109,7 +109,7 @@ class BwrapEngine:
             yield session
 
     def arguments(self, limits: SandboxLimits, readable: Mapping[str, str], rules: int) -> list[str]:
-        """bwrap's options. ``readable``: place inside -> file or folder outside."""
+        """The options of ``bwrap``. ``readable``: place inside -> file or folder outside."""
         spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         if self.as_root:
             rights = [*spaces, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -187,7 +187,7 @@ def _parents(inside: str) -> Iterator[str]:
 def _links() -> dict[str, str]:
     """``/lib`` and its like where they point into ``/usr``."""
     names = ("/lib", "/lib32", "/lib64", "/bin", "/sbin")
-    return {name: os.readlink(name) for name in names if Path(name).is_symlink()}
+    return {name: str(Path(name).readlink()) for name in names if Path(name).is_symlink()}
 
 
 def _within(place: str, folders: Mapping[str, str]) -> bool:
@@ -211,11 +211,3 @@ def _drawn_user() -> int:
     if users > 1 << 31:
         return (6 << 28) | secrets.randbits(28)
     return users // 2 + secrets.randbelow(max(1, users // 2 - 1))
-
-
-async def _main() -> None:  # pragma: no cover
-    await BwrapEngine.probed()
-
-
-if __name__ == "__main__":
-    asyncio.run(_main())

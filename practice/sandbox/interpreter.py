@@ -1,6 +1,6 @@
 """The half of a sandbox's worker that runs the code: it loads, calls and runs what it is told, and answers in JSON.
 
-Its text is sent to the sandbox and run there; nothing here is used by the program itself. What it needs after code
+Its text is sent to the sandbox and run there; the program itself uses only :func:`plain`. What it needs after code
 has run is held from before, so that code which replaces ``json.dumps`` or ``os.getpid`` meets its own replacement
 and not a broken worker. It is not a guard: the code shares the process and may answer anything, in any form.
 """
@@ -42,7 +42,7 @@ def answer(channel: socket.socket, chars: int) -> None:
     read, write = os.read, os.write
     reply: dict[str, Any] = {"id": "", "ended": "done", "value": None}
     while True:
-        data = memoryview(_frame(reply, chars))
+        data = memoryview(_frame(reply))
         while data:
             data = data[write(fd, data) :]
         request = _request(read, fd)
@@ -53,7 +53,7 @@ def answer(channel: socket.socket, chars: int) -> None:
             _exit(0)
 
 
-def _frame(reply: dict[str, Any], chars: int) -> bytes:
+def _frame(reply: dict[str, Any]) -> bytes:
     try:
         body = _encode(reply).encode("utf-8", "replace")
     except MemoryError:
@@ -123,7 +123,7 @@ class Session:
         value = found(**arguments)
         if inspect.isawaitable(value):
             value = _awaited(value)
-        return self.plain(value, name)
+        return plain(value, name, self.chars)
 
     def run(self, source: str) -> str | None:
         """Run statements; the repr of a last expression, as a prompt shows it."""
@@ -139,15 +139,16 @@ class Session:
             value = _awaited(value)
         return None if value is None else _cut(str(repr(value)), self.chars)
 
-    def plain(self, value: Any, name: str) -> Any:
-        """A value that JSON can say, tuples as lists. Raises TypeError, or TooLong."""
-        problem = _problem(value, "", 0)
-        if problem:
-            raise TypeError(f"{name} returned {problem}")
-        text = _encode(value)
-        if len(text) > self.chars:
-            raise TooLong(f"{name} returned {len(text):,} characters of JSON; at most {self.chars:,} are taken")
-        return _decode(text.encode("utf-8", "replace").decode())
+
+def plain(value: Any, name: str, chars: int) -> Any:
+    """A value that JSON can say, tuples as lists. Raises TypeError, or TooLong."""
+    problem = _problem(value, "", 0)
+    if problem:
+        raise TypeError(f"{name} returned {problem}")
+    text = _encode(value)
+    if len(text) > chars:
+        raise TooLong(f"{name} returned {len(text):,} characters of JSON; at most {chars:,} are taken")
+    return _decode(text.encode("utf-8", "replace").decode())
 
 
 def _problem(value: Any, where: str, depth: int) -> str:

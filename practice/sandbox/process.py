@@ -1,8 +1,4 @@
-"""A session whose code runs in processes of their own, behind ``worker.py``: the program's side of it.
-
-Whatever comes back is taken for hostile: frames of bounded length, replies that name the request they answer, JSON
-of bounded depth without NaN, text that can be written as UTF-8. A reply that is none of that is a crash of the code's.
-"""
+"""One running sandbox: a process that speaks ``worker.py``'s frames, and what it prints."""
 
 from __future__ import annotations
 
@@ -19,22 +15,18 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol
 
 from practice.errors import InputError, RunError
-from practice.sandbox.base import Ended, Ran, SandboxLimits
+from practice.sandbox.base import Ran, SandboxLimits
+from practice.sandbox.reply import most_bytes, read_reply
 
 START_SECONDS = 60.0
 """Most that a sandbox may take to come up, on a machine that is busy with many."""
 
 GRACE = 5.0
 """Seconds that a worker has beyond a call's own to say what became of it."""
-
-MAX_DEPTH = 80
-"""Lists and objects within each other in a reply; the worker refuses values deeper than 64."""
-
-_HERE = Path(__file__).parent
 
 
 class Starter(Protocol):
@@ -86,73 +78,6 @@ class Plan:
         return json.dumps(told).encode()
 
 
-class ProcessSession:
-    """A :class:`~practice.sandbox.base.Session`: starts its sandbox at once, and anew after a call that cost it."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self._box: Box | None = None
-        self._loaded: dict[str, str] = {}
-        self._lock = asyncio.Lock()
-
-    async def __aenter__(self) -> ProcessSession:
-        """Start the sandbox. Raises RunError where it can't be."""
-        self._box = await Box.open(self.plan)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._drop()
-
-    async def load(self, module: str, source: str) -> Ran:
-        """See :class:`~practice.sandbox.base.Session`. What is loaded twice stands once, as it was last."""
-        if not module.isidentifier():
-            raise InputError("the name of a module", found=module)
-        async with self._lock:
-            ran = await self._ask("load", module, source)
-            if ran.ok:
-                self._loaded.pop(module, None)
-                self._loaded[module] = source
-            return ran
-
-    async def call(self, function: str, arguments: Mapping[str, Any]) -> Ran:
-        """See :class:`~practice.sandbox.base.Session`."""
-        if "." not in function or not all(part.isidentifier() for part in function.split(".")):
-            raise InputError("module.function", found=function)
-        async with self._lock:
-            return await self._ask("call", function, dict(arguments))
-
-    async def run(self, source: str) -> Ran:
-        """See :class:`~practice.sandbox.base.Session`."""
-        async with self._lock:
-            return await self._ask("run", source)
-
-    async def _ask(self, op: str, *args: Any) -> Ran:
-        if self._box is None:
-            self._box = await Box.open(self.plan)
-            for module, source in list(self._loaded.items()):
-                again = await self._one("load", module, source)
-                if not again.ok:  # what it was loaded from does not load any more: that is this call's answer
-                    return again
-        return await self._one(op, *args)
-
-    async def _one(self, op: str, *args: Any) -> Ran:
-        box = self._box
-        if box is None:
-            return Ran(ended="crashed", error="its sandbox is gone", engine=self.plan.engine)
-        ran: Ran | None = None
-        try:
-            ran = await box.ask(op, *args)
-        finally:  # cancelled, too: what runs on has nobody to wait for it
-            if ran is None or ran.ended not in ("done", "raised") or box.dead:
-                await self._drop()
-        return ran
-
-    async def _drop(self) -> None:
-        box, self._box = self._box, None
-        if box is not None:
-            await box.close()
-
-
 class Output:
     """What comes through a pipe: kept up to a limit, counted beyond it."""
 
@@ -191,7 +116,8 @@ class Box:
     def __init__(self, plan: Plan, channel: socket.socket, outputs: tuple[Output, Output]) -> None:
         self.plan, self.channel, self.outputs = plan, channel, outputs
         self.process: subprocess.Popen[bytes] | None = None
-        self.dead = False
+        self.well = True
+        """Whether it can take another request: its last one came to an end of its own."""
 
     @staticmethod
     async def open(plan: Plan) -> Box:
@@ -199,9 +125,8 @@ class Box:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         ends = (os.pipe(), os.pipe())
-        flood = plan.limits.file_mb << 20
-        box = Box(plan, ours, (Output(ends[0][0], plan.limits.output_chars, flood), Output(ends[1][0], 20_000, flood)))
-        box.outputs[1].chars = plan.limits.output_chars
+        chars, flood = plan.limits.output_chars, plan.limits.file_mb << 20
+        box = Box(plan, ours, (Output(ends[0][0], chars, flood), Output(ends[1][0], chars, flood)))
         try:
             try:
                 box.process = plan.start(theirs.fileno(), ends[0][1], ends[1][1])
@@ -240,6 +165,7 @@ class Box:
         except (TypeError, ValueError, RecursionError) as error:
             raise InputError("arguments that JSON can express", found=str(error)) from None
         started = time.monotonic()
+        self.well = False
         said = await self._exchange(request, request_id)
         seconds = time.monotonic() - started
         stdout, stderr = self._printed()
@@ -253,18 +179,16 @@ class Box:
         try:
             await asyncio.wait([talk, *full], return_when=asyncio.FIRST_COMPLETED)
             if not talk.done():
-                self.dead = True
                 return Ran(ended="output", error=f"it printed more than {self.plan.limits.file_mb} MB")
             reply = talk.result()
         except (TimeoutError, OSError, EOFError):
-            self.dead = True
             return Ran(ended="crashed", error="its sandbox no longer answers")
         finally:
             for task in (talk, *full):
                 task.cancel()
             await asyncio.gather(talk, *full, return_exceptions=True)
         said = read_reply(reply, request_id, self.plan.limits)
-        self.dead = said.ended not in ("done", "raised")
+        self.well = said.ended in ("done", "raised")
         return said
 
     async def _talk(self, request: bytes) -> bytes:
@@ -328,69 +252,6 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-# ---------------------------------------------------------------- what comes back
-
-
-def most_bytes(limits: SandboxLimits) -> int:
-    """The longest frame that a worker may send: value, error and traceback, each character 6 bytes at most."""
-    return 18 * limits.output_chars + 65_536
-
-
-def read_reply(reply: bytes, request_id: str, limits: SandboxLimits) -> Ran:
-    """What a worker's frame says; ``crashed`` for one that says nothing that the program can use."""
-    try:
-        said: Any = json.loads(reply[1:], parse_constant=_refuse)
-        if not isinstance(said, dict):
-            raise ValueError("no object")
-        told = cast("dict[str, Any]", said)
-        if reply[:1] == b"E":
-            return Ran(ended=told["ended"], error=told["error"])
-        if told.get("id") != request_id or not _shallow(told):
-            raise ValueError("not an answer to this request")
-        json.dumps(told, ensure_ascii=False).encode()  # raises where it holds half a surrogate pair
-        ended: Ended = told["ended"]
-        if ended not in ("done", "raised", "memory", "output"):
-            raise ValueError("no such end")
-        value = told.get("value") if ended == "done" else None
-        if len(json.dumps(value, ensure_ascii=False)) > 2 * limits.output_chars + 1000:
-            raise ValueError("longer than is allowed")
-        return Ran(ended=ended, value=value, error=str(told.get("error", "")), traceback=str(told.get("traceback", "")))
-    except (ValueError, KeyError, RecursionError):  # a pydantic ValidationError is a ValueError
-        return Ran(ended="crashed", error="its reply can't be read")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _shallow(value: Any) -> bool:
-    """Whether a reply is nested no deeper than what the worker lets out."""
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                below += cast("dict[str, Any]", item).values()
-            elif isinstance(item, list):
-                below += cast("list[Any]", item)
-        if not below:
-            return True
-        level = below
-    return False
-
-
-def checked_files(files: Mapping[str, bytes], limits: SandboxLimits) -> dict[str, bytes]:
-    """``files`` as they can be laid out. Raises InputError for a path that leaves the folder, or too much of it."""
-    for name in files:
-        path = PurePosixPath(name)
-        if not name or path.is_absolute() or ".." in path.parts or "\0" in name or path == PurePosixPath("."):
-            raise InputError("a path within the sandbox's folder", found=name)
-    total = sum(map(len, files.values()))
-    if total > limits.disk_mb << 20:
-        raise InputError(f"files of {limits.disk_mb} MB at most", found=f"{total / (1 << 20):.1f} MB")
-    return dict(files)
-
-
 @functools.cache
 def _source(name: str) -> str:
-    return (_HERE / name).read_text()
+    return (Path(__file__).parent / name).read_text()

@@ -162,7 +162,7 @@ class Supervisor:
     # -------------------------------------------------------------- processes
 
     def processes(self) -> dict[int, list[str]]:
-        """pid -> the fields of /proc/<pid>/stat from the state on, of this process and all below it."""
+        """By pid, the fields of /proc/<pid>/stat from the state on, of this process and all below it."""
         found: dict[int, list[str]] = {}
         for pid in pids():
             try:
