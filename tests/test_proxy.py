@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from practice.errors import InputError
+from practice import sandbox
+from practice.errors import InputError, SandboxMissing
+from practice.sandbox import Engine, Permit
 from practice.sandbox import proxy as proxying
 from practice.sandbox.proxy import Proxy, permitted
 
@@ -264,3 +266,86 @@ async def test_the_end_closes_what_is_open() -> None:
     writer.close()
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+# ---------------------------------------------------------------- from inside a sandbox
+
+ASK = """
+import urllib.error, urllib.request
+
+def ask(url, data=None):
+    try:
+        with urllib.request.urlopen(url, data, timeout=20) as answer:
+            return [answer.status, answer.read().decode()]
+    except urllib.error.HTTPError as error:
+        return [error.code, error.read().decode()]
+
+def ask_directly(host, port):
+    import socket
+    try:
+        with socket.create_connection((host, port), timeout=5):
+            return "connected"
+    except OSError as error:
+        return type(error).__name__
+
+def look_up(host):
+    import socket
+    try:
+        return socket.getaddrinfo(host, 80)[0][4][0]
+    except OSError as error:
+        return type(error).__name__
+"""
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """The real one; where there is none, the refusal is what is tested elsewhere."""
+    try:
+        return sandbox.engine()
+    except SandboxMissing as missing:
+        pytest.skip(f"needs the engine bwrap: {missing}")
+
+
+async def test_code_in_a_sandbox_reaches_permitted_hosts_and_no_others(engine: Engine) -> None:
+    async with origin() as server, origin() as other:
+        here, there = f"127.0.0.1:{server.port}", f"127.0.0.1:{other.port}"
+        async with engine.session(permit=Permit(hosts=(here,))) as session:
+            assert (await session.load("asking", ASK)).ok
+            ran = await session.call("asking.ask", {"url": f"http://{here}/path"})
+            assert (ran.value, ran.refused) == ([200, "hi"], ()), ran
+            ran = await session.call("asking.ask", {"url": f"http://{there}/"})
+            assert ran.value == [403, f"this sandbox may not speak to {there}\n"]
+            assert ran.refused == (there,)
+            # Without the proxy there is nothing: another network, and nobody to ask for names.
+            assert (await session.call("asking.ask_directly", {"host": "127.0.0.1", "port": server.port})).value in (
+                "ConnectionRefusedError",
+                "OSError",
+            )
+            assert (await session.call("asking.look_up", {"host": "example.org"})).value == "gaierror"
+        assert len(server.heard) == 1 and server.heard[0].startswith(b"GET /path HTTP/1.1\r\n")
+        assert not other.heard
+
+
+async def test_the_way_out_is_there_again_after_a_crash(engine: Engine) -> None:
+    async with origin() as server:
+        here = f"127.0.0.1:{server.port}"
+        async with engine.session(permit=Permit(hosts=(here,))) as session:
+            await session.load("asking", ASK)
+            await session.call("asking.ask", {"url": "http://other.example/"})
+            assert (await session.run("import os; os._exit(1)")).ended == "crashed"
+            ran = await session.call("asking.ask", {"url": f"http://{here}/"})
+            assert (ran.value, ran.refused) == ([200, "hi"], ("other.example:80",))
+
+
+async def test_without_a_permit_there_is_no_way_out(engine: Engine) -> None:
+    async with origin() as server, engine.session() as session:
+        await session.load("asking", ASK)
+        ran = await session.call("asking.ask", {"url": f"http://127.0.0.1:{server.port}/"})
+        assert ran.ended == "raised" and "URLError" in ran.error
+        assert not server.heard
+
+
+async def test_a_permit_for_what_is_no_host_is_an_input_error(engine: Engine) -> None:
+    with pytest.raises(InputError, match="a host such as"):
+        async with engine.session(permit=Permit(hosts=("https://example.org",))):
+            raise AssertionError("it opened")

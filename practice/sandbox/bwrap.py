@@ -32,6 +32,7 @@ from pathlib import Path, PurePosixPath
 from practice.errors import InputError, RunError, SandboxMissing
 from practice.sandbox.base import Permit, SandboxLimits, Session
 from practice.sandbox.process import Plan
+from practice.sandbox.proxy import Proxy
 from practice.sandbox.seccomp import program
 from practice.sandbox.session import ProcessSession, checked_files
 
@@ -83,8 +84,7 @@ class BwrapEngine:
     ) -> AsyncGenerator[Session]:
         """See :class:`~practice.sandbox.base.Engine`. Raises InputError for a permit that can't be given."""
         limits, permit = limits or SandboxLimits(), permit or Permit()
-        if permit.hosts:
-            raise InputError("a permit without hosts", found=", ".join(permit.hosts))
+        proxy = Proxy(permit.hosts) if permit.hosts else None
         readable = checked_reads(permit)
         uid = _drawn_user() if self.as_root else None
 
@@ -104,7 +104,7 @@ class BwrapEngine:
                     start_new_session=True,  # Ctrl-C is the program's to handle
                 )
 
-        plan = Plan(self.name, start, limits, FOLDER, uid, packages(), checked_files(files or {}, limits))
+        plan = Plan(self.name, start, limits, FOLDER, uid, packages(), checked_files(files or {}, limits), proxy)
         async with ProcessSession(plan) as session:
             yield session
 

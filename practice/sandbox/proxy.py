@@ -154,6 +154,21 @@ class Proxy:
             raise _Answer(502, f"{host}:{port} can't be reached: {error or 'no answer'}") from None
 
 
+async def handed_out(channel: socket.socket) -> socket.socket:
+    """The listening socket that a sandbox sends as its first word. Raises EOFError where it sends something else."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(channel, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(channel)
+    _, descriptors, *_ = socket.recv_fds(channel, 1, 1)
+    if not descriptors:
+        raise EOFError
+    return socket.socket(fileno=descriptors[0])
+
+
 # ---------------------------------------------------------------- hosts
 
 

@@ -304,12 +304,26 @@ def from_fork(channel: socket.socket, config: dict[str, Any]) -> NoReturn:
         os._exit(status)
 
 
+def open_way_out(host: socket.socket) -> None:
+    """Listen on the loopback and hand the socket to the program, whose proxy answers there; say so in the environment.
+
+    The socket is of this sandbox's network, wherever it is held, and nothing of the code's gets hold of it.
+    """
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        socket.send_fds(host, [b"L"], [listener.fileno()])
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    for name in ("http_proxy", "https_proxy"):
+        os.environ[name] = os.environ[name.upper()] = address
+
+
 def main() -> NoReturn:
     """Read the configuration, give up all privilege, serve."""
     host = socket.socket(fileno=int(sys.argv[1]))
     host.set_inheritable(False)
     config = json.loads(read_frame(host))
     drop(config["uid"])
+    if config["network"]:
+        open_way_out(host)
     Supervisor(host, config).serve()
 
 
