@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from practice.errors import InputError
+from practice.errors import InputError, RunError
 from practice.sandbox import Ended, Ran
 from practice.types import Rollout, Task
 from practice.verifiers import Code
@@ -183,7 +183,11 @@ async def test_a_reply_that_is_not_the_judges_is_a_zero(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "engine",
-    [Canned(opening=OSError("no more processes")), Canned(load=Ran(ended="crashed", error="no more processes"))],
+    [
+        Canned(opening=OSError("no more processes")),
+        Canned(opening=RunError("no more processes")),
+        Canned(load=Ran(ended="crashed", error="no more processes")),
+    ],
 )
 async def test_a_sandbox_that_does_not_come_up_leaves_the_rollout_unscored(engine: Canned) -> None:
     verdict = await Code(engine).verify(task(), rollout("    return 1"))

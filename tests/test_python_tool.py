@@ -12,7 +12,7 @@ import pytest
 from practice import sandbox
 from practice.agent import Agent
 from practice.config import Workspace
-from practice.errors import InputError
+from practice.errors import InputError, RunError, SandboxMissing
 from practice.fakes import ScriptedModel
 from practice.sandbox import Ended, Ran
 from practice.tool import Tool, call, load_tool, python_tool
@@ -109,6 +109,13 @@ async def test_a_call_outside_an_attempt_has_an_interpreter_of_its_own() -> None
     assert engine.opened == engine.closed == 2
 
 
+async def test_a_sandbox_that_does_not_come_up_fails_the_attempt_and_not_the_run() -> None:
+    tool = python_tool(Canned(opening=RunError("no more processes")))
+    rollout = await Agent(name="a", model=ScriptedModel([calls("1"), "One."]), tools=[tool]).run("q")
+    assert rollout.status == "failed" and rollout.failure is not None
+    assert "no more processes" in rollout.failure.message
+
+
 # ---------------------------------------------------------------- by name
 
 
@@ -137,3 +144,60 @@ async def test_64_attempts_at_once_see_nothing_of_each_other() -> None:
     rollouts = await asyncio.gather(*(agent.run(str(n)) for n in range(64)))
     assert [rollout.output for rollout in rollouts] == [f"It is {n}." for n in range(64)]
     assert engine.opened == engine.closed == 64
+
+
+# ---------------------------------------------------------------- in the real sandbox
+
+
+@pytest.fixture
+def tool() -> Tool:
+    """``python`` in the sandbox of this machine."""
+    try:
+        return python_tool()
+    except SandboxMissing as missing:
+        pytest.skip(f"needs the engine bwrap: {missing}")
+
+
+async def test_in_the_sandbox(tool: Tool) -> None:
+    codes = [
+        "import math\nx = 20",
+        "print('so', x)\nmath.floor(x * 2.1)",
+        "1 / 0",
+        "x",
+        "open('note', 'w').write('kept')",
+        "open('note').read()",
+        "import os; os._exit(3)",
+        "x",
+    ]
+    model = ScriptedModel([*(calls(code) for code in codes), "Done."])
+    rollout = await Agent(name="a", model=model, tools=[tool]).run("q")
+    said = results(rollout)
+    assert said[1] == "so 20\n42"
+    assert said[2].startswith("Error: Traceback") and said[2].endswith("ZeroDivisionError: division by zero")
+    assert (said[3], said[4], said[5]) == ("20", "4", "'kept'")
+    assert said[6].startswith("Error: ") and "started anew" in said[6]
+    assert said[7].endswith("NameError: name 'x' is not defined")
+
+
+@pytest.mark.slow
+async def test_64_attempts_in_sandboxes_see_nothing_of_each_other(tool: Tool) -> None:
+    """Not a variable, not a file, not a folder, not a word that another prints."""
+
+    def reply(request: Request) -> Any:
+        number = request.messages[1].content
+        said = [message.content for message in request.messages if message.role == "tool"]
+        look = "(mine, sorted(os.listdir()), sorted(os.listdir('/tmp')), open('mine').read())"
+        script = [
+            calls(f"import os, time\nmine = {number}\nprint('I am', mine, file=open('mine', 'w'))"),
+            calls(f"for _ in range(5):\n    print({number})\n    time.sleep(0.01)"),
+            calls(look),
+            "\n".join(said),
+        ]
+        return script[len(said)]
+
+    agent = Agent(name="a", model=ScriptedModel(reply), instructions="Be right.", tools=[tool])
+    rollouts = await asyncio.gather(*(agent.run(str(n)) for n in range(64)))
+    for n, rollout in enumerate(rollouts):
+        printed = "\n".join([str(n)] * 5)
+        state = (n, ["mine"], ["work"], f"I am {n}\n")
+        assert rollout.output == f"[no output: end with an expression, or print]\n{printed}\n{state!r}", rollout.failure

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from practice import sandbox
+from practice.errors import CallFailed, RunError
 from practice.sandbox import Engine, Ran, SandboxLimits, Session
 from practice.tool.function import Tool, tool_from_function
 
@@ -32,8 +33,9 @@ def python_tool(engine: Engine | None = None, limits: SandboxLimits | None = Non
 
     @asynccontextmanager
     async def opening() -> AsyncGenerator[Callable[..., Any]]:
-        async with engine.session(limits) as session:
-            yield _interpreter(session)
+        with _failing():
+            async with engine.session(limits) as session:
+                yield _interpreter(session)
 
     async def python(code: str) -> str:
         """Run Python code in a sandbox without network and see what it prints and the value of its last expression.
@@ -53,9 +55,19 @@ def python_tool(engine: Engine | None = None, limits: SandboxLimits | None = Non
 def _interpreter(session: Session) -> Callable[..., Any]:
     async def python(code: str) -> str:
         fenced = _FENCE.fullmatch(code)
-        return _shown(await session.run(fenced[1] if fenced else code))
+        with _failing():
+            return _shown(await session.run(fenced[1] if fenced else code))
 
     return python
+
+
+@contextmanager
+def _failing() -> Generator[None]:
+    """A sandbox that does not come up fails the attempt: the model had no part in it, and other attempts go on."""
+    try:
+        yield
+    except RunError as error:
+        raise CallFailed("error", str(error)) from None
 
 
 def _shown(ran: Ran) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from practice import sandbox
-from practice.errors import CallFailed, InputError, boundary
+from practice.errors import CallFailed, InputError, RunError, boundary
 from practice.sandbox import Engine, Ran, SandboxLimits
 from practice.types import Failure, Rollout, Task, Verdict
 from practice.verifiers.base import settled, unscored
@@ -117,11 +117,14 @@ class Code:
             "tests": exercise.tests,
             "call": exercise.call,
         }
-        async with self._places, self._engine.session(self._limits) as session:
-            loaded = await session.load("code_worker", self._worker)
-            if not loaded.ok:
-                raise CallFailed("error", f"the sandbox did not start: {loaded.error or loaded.ended}")
-            return _outcome(await session.call("code_worker.judge", arguments))
+        try:
+            async with self._places, self._engine.session(self._limits) as session:
+                loaded = await session.load("code_worker", self._worker)
+                if not loaded.ok:
+                    raise CallFailed("error", f"the sandbox did not start: {loaded.error or loaded.ended}")
+                return _outcome(await session.call("code_worker.judge", arguments))
+        except RunError as error:  # one that does not come up, on a machine where others did: no reason to end the run
+            raise CallFailed("error", str(error)) from None
 
 
 def code_of(output: str, entry: str = "") -> str:
