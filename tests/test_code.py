@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from practice.errors import InputError, RunError
+from practice.errors import InputError, RunError, SandboxMissing
 from practice.sandbox import Ended, Ran
 from practice.types import Rollout, Task
 from practice.verifiers import Code
-from practice.verifiers.code import Exercise, code_of
+from practice.verifiers.code import LIMITS, Exercise, code_of
 from tests.sandboxes import Canned, InProcess
 
 STUB = '''from math import floor
@@ -199,3 +202,80 @@ async def test_a_rollout_that_failed_or_ran_out_needs_no_sandbox() -> None:
     verifier = Code(Canned(opening=AssertionError("asked")))
     assert (await verifier.verify(task(), rollout("", status="limit", limit="steps"))).score == 0.0
     assert (await verifier.verify(task(), rollout("", status="failed"))).score is None
+
+
+# ---------------------------------------------------------------- in the real sandbox
+
+HUMANEVAL = next(
+    (file for up in Path(__file__).parents if (file := up / "shared/data/humaneval/humaneval.jsonl").is_file()),
+    None,
+)
+
+#: What is wrong with a solution: a body, or what follows a right one, {name} being the function.
+BROKEN = [
+    "    return None\n",
+    "    raise KeyError('no')\n",
+    "    import sys\n    sys.exit(0)\n",
+    "    import os\n    os._exit(0)\n",
+    "    while True:\n        pass\n",
+    "    return bytearray(1 << 42)\n",
+    "    return (\n",
+    "{body}\n\n_right = {name}\n\ndef {name}(*given):\n    return [_right(*given)]\n",
+    "{body}\n\nimport time\n{name} = lambda *given: print('1' * 10 ** 6)\n",
+    "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+]
+#: What is said of each of them.
+SAID = """AssertionError  KeyError  SystemExit  exit status 0  processor time  MemoryError  SyntaxError
+AssertionError  AssertionError  SIGKILL""".replace("\n", "  ").split("  ")
+
+
+@pytest.fixture
+def verifier() -> Code:
+    """``code`` in the sandbox of this machine; two seconds are enough for the tests' own code."""
+    try:
+        return Code(limits=LIMITS.model_copy(update={"cpu_seconds": 2.0}))
+    except SandboxMissing as missing:
+        pytest.skip(f"needs the engine bwrap: {missing}")
+
+
+async def test_in_the_sandbox(verifier: Code) -> None:
+    right = ["    return n // 2", "```python\ndef half(n):\n    return n // 2\n```"]
+    wrong = [body.format(name="half", body="    return n // 2") for body in BROKEN]
+    outputs = [*right, *(STUB + body for body in wrong)]
+    verdicts = await asyncio.gather(*(verifier.verify(task(), rollout(output)) for output in outputs))
+    assert [verdict.score for verdict in verdicts] == [1.0] * 2 + [0.0] * len(BROKEN)
+    reasons = [verdict.reason for verdict in verdicts[2:]]
+    for reason, words in zip(reasons, SAID, strict=True):
+        assert words in reason, reasons
+
+
+async def test_a_solution_leaves_nothing_for_the_next(verifier: Code) -> None:
+    """Each has a sandbox of its own: a builtin that one has replaced is as it was for the next."""
+    cheat = (
+        "import builtins\nbuiltins.AssertionError = SystemError\nopen('left', 'w').write('1')\n" + STUB + "    return n"
+    )
+    honest = STUB + "    import os\n    assert os.listdir() == []\n    return n // 2"
+    one = Code(at_once=1)
+    assert (await one.verify(task(), rollout(cheat))).score == 0.0
+    assert (await one.verify(task(), rollout(honest))).score == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(HUMANEVAL is None, reason="HumanEval is not here")
+async def test_humaneval(verifier: Code) -> None:
+    """The 164 canonical solutions pass, 164 broken ones fail."""
+    assert HUMANEVAL is not None
+    rows = [json.loads(line) for line in HUMANEVAL.read_text().splitlines()]
+    tasks = [Task(id=row["task_id"], input=row["prompt"], answer=row["test"]) for row in rows]
+    assert [Exercise.of(task).entry for task in tasks] == [row["entry_point"] for row in rows]
+    right = [row["canonical_solution"] for row in rows]
+    wrong = [
+        row["prompt"] + BROKEN[n % len(BROKEN)].format(name=row["entry_point"], body=row["canonical_solution"])
+        for n, row in enumerate(rows)
+    ]
+    for outputs, score in ((right, 1.0), (wrong, 0.0)):
+        verdicts = await asyncio.gather(
+            *(verifier.verify(task, rollout(output)) for task, output in zip(tasks, outputs, strict=True))
+        )
+        off = [(row["task_id"], v.reason, v.failure) for row, v in zip(rows, verdicts, strict=True) if v.score != score]
+        assert len(verdicts) == 164 and not off

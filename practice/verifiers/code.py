@@ -20,7 +20,7 @@ from practice.verifiers.text import without_reasoning
 
 __all__ = ["LIMITS", "Code", "Exercise", "code_of"]
 
-LIMITS = SandboxLimits(seconds=60.0, cpu_seconds=10.0)
+LIMITS = SandboxLimits(seconds=120.0, cpu_seconds=10.0)
 """Of a solution and its tests. Processor time decides: a busy machine makes no solution wrong."""
 
 _WORKER = Path(__file__).with_name("code_worker.py")
