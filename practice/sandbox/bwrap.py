@@ -43,6 +43,15 @@ FOLDER = "/tmp/work"
 
 WORKER = "/worker.py"
 
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": FOLDER,
+    "TMPDIR": "/tmp",
+    "LANG": "C.UTF-8",
+    # Numeric libraries start a thread for each processor otherwise, past the limit on a large machine.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 _RESERVED = ("/proc", "/dev", "/tmp", WORKER)
 _ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/alternatives")
 
@@ -116,7 +125,7 @@ class BwrapEngine:
         else:
             rights = ["--unshare-user", *spaces, "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
         made = [*rights, "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--hostname", "sandbox"]
-        for name, value in (("PATH", "/usr/bin:/bin"), ("HOME", FOLDER), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8")):
+        for name, value in _ENVIRONMENT.items():
             made += ["--setenv", name, value]
         made += ["--proc", "/proc", "--tmpfs", "/dev", "--symlink", "/tmp", "/dev/shm"]
         for device in ("null", "zero", "full", "random", "urandom"):

@@ -22,8 +22,8 @@ MAX_DEPTH = 64
 """Lists and objects within each other in a value."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(strict=False).decode
-_getpid, _exit = os.getpid, os._exit
+_decode = json.JSONDecoder(strict=False).raw_decode
+_getpid, _exit, _waitpid = os.getpid, os._exit, os.waitpid
 
 
 class TooLong(Exception):
@@ -40,7 +40,7 @@ def answer(channel: socket.socket, chars: int) -> None:
     sys.setrecursionlimit(1000)
     session = Session(chars)
     read, write = os.read, os.write
-    reply: dict[str, Any] = {"id": "", "ended": "done", "value": None}
+    reply: dict[str, Any] = {"id": "", "ended": "done"}
     while True:
         data = memoryview(_frame(reply))
         while data:
@@ -48,17 +48,28 @@ def answer(channel: socket.socket, chars: int) -> None:
         request = _request(read, fd)
         if request is None:
             return
+        _bury()
         reply = {"id": request["id"], **session.do(request)}
         if _getpid() != pid:  # a fork of the code that has come back from its call
             _exit(0)
 
 
 def _frame(reply: dict[str, Any]) -> bytes:
+    value = reply.pop("value", "null")  # JSON already
     try:
-        body = _encode(reply).encode("utf-8", "replace")
+        body = f'{_encode(reply)[:-1]},"value":{value}}}'.encode("utf-8", "replace")
     except MemoryError:
         body = _encode({"id": reply["id"], "ended": "memory", "error": "MemoryError"}).encode()
     return len(body).to_bytes(4, "big") + body
+
+
+def _bury() -> None:
+    """Reap what the supervisor ended after the last call; unburied, it counts against the limit of processes."""
+    try:
+        while _waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
 
 
 def _request(read: Callable[[int, int], bytes], fd: int) -> dict[str, Any] | None:
@@ -72,7 +83,7 @@ def _request(read: Callable[[int, int], bytes], fd: int) -> dict[str, Any] | Non
         return data
 
     head = exactly(4)
-    return _decode(exactly(int.from_bytes(head, "big")).decode()) if head else None
+    return _decode(exactly(int.from_bytes(head, "big")).decode())[0] if head else None
 
 
 class Session:
@@ -80,12 +91,12 @@ class Session:
 
     def __init__(self, chars: int) -> None:
         self.chars = chars
-        self.main = types.ModuleType("__main__")
+        self.main = _module("__main__")
         sys.modules["__main__"] = self.main
         self.inputs = 0
 
     def do(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request's outcome: ``ended``, and a value or an error."""
+        """One request's outcome: ``ended``, and a value (as JSON) or an error."""
         try:
             work = {"load": self.load, "call": self.call, "run": self.run}[request["op"]]
             value = work(*request["args"])
@@ -99,9 +110,9 @@ class Session:
             _flush()
         return {"ended": "done", "value": value}
 
-    def load(self, name: str, source: str) -> None:
+    def load(self, name: str, source: str) -> str:
         """Define a module; one that fails is not left half-defined."""
-        module = types.ModuleType(name)
+        module = _module(name)
         module.__file__ = f"{name}.py"
         before = sys.modules.get(name)
         sys.modules[name] = module
@@ -113,8 +124,9 @@ class Session:
             else:
                 sys.modules[name] = before
             raise
+        return "null"
 
-    def call(self, name: str, arguments: dict[str, Any]) -> Any:
+    def call(self, name: str, arguments: dict[str, Any]) -> str:
         """Call ``module.function``; what it gives must be JSON."""
         module, _, path = name.partition(".")
         found: Any = __import__(module)
@@ -125,7 +137,7 @@ class Session:
             value = _awaited(value)
         return plain(value, name, self.chars)
 
-    def run(self, source: str) -> str | None:
+    def run(self, source: str) -> str:
         """Run statements; the repr of a last expression, as a prompt shows it."""
         self.inputs += 1
         name = f"<input {self.inputs}>"
@@ -133,22 +145,22 @@ class Session:
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, name, "exec", dont_inherit=True), self.main.__dict__)
         if not isinstance(last, ast.Expr):
-            return None
+            return "null"
         value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), self.main.__dict__)
         if inspect.iscoroutine(value):
             value = _awaited(value)
-        return None if value is None else _cut(str(repr(value)), self.chars)
+        return "null" if value is None else _encode(_cut(repr(value), self.chars))
 
 
-def plain(value: Any, name: str, chars: int) -> Any:
-    """A value that JSON can say, tuples as lists. Raises TypeError, or TooLong."""
+def plain(value: Any, name: str, chars: int) -> str:
+    """A value as JSON, tuples as lists. Raises TypeError for what JSON can't say, or TooLong."""
     problem = _problem(value, "", 0)
     if problem:
         raise TypeError(f"{name} returned {problem}")
     text = _encode(value)
     if len(text) > chars:
         raise TooLong(f"{name} returned {len(text):,} characters of JSON; at most {chars:,} are taken")
-    return _decode(text.encode("utf-8", "replace").decode())
+    return text
 
 
 def _problem(value: Any, where: str, depth: int) -> str:
@@ -179,6 +191,12 @@ def _problem(value: Any, where: str, depth: int) -> str:
         if found := _problem(item, f"{where}[{index}]"[:200], depth + 1):
             return found
     return ""
+
+
+def _module(name: str) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__["__builtins__"] = sys.modules["builtins"]  # not this file's own copy of them
+    return module
 
 
 def _compiled(source: str, name: str, mode: str, flags: int = 0) -> Any:

@@ -9,6 +9,7 @@ interpreter's own, and its process can be ended; source: https://github.com/pyda
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -92,7 +93,7 @@ class MontySession:
             return await self._ran(
                 module,
                 lambda monty, out: monty.feed_run(f"{path}({given})", inputs=inputs, print_callback=out),
-                lambda value: plain(value, function, self.limits.output_chars),
+                lambda value: json.loads(plain(value, function, self.limits.output_chars)),
             )
 
     async def run(self, source: str) -> Ran:
