@@ -22,6 +22,9 @@ from practice.sandbox.interpreter import TooLong, plain
 if TYPE_CHECKING:
     from pydantic_monty import AsyncMonty, AsyncMontySession, CollectStreams
 
+MAX_MODULES = 32
+"""Interpreters of one session."""
+
 _RUN = ""
 """Whose namespace ``run`` uses: no module's."""
 
@@ -46,7 +49,10 @@ class MontyEngine:
             raise InputError("a session without files and permits (the engine monty has none)", found="some")
         limits = limits or SandboxLimits()
         # One request can't outlive the watchdog, whatever the interpreter's own clock does.
-        async with AsyncMonty(min_processes=0, request_timeout=limits.seconds + 5) as pool:
+        watchdog = limits.seconds + 5
+        async with AsyncMonty(
+            min_processes=0, max_processes=MAX_MODULES, checkout_timeout=60, request_timeout=watchdog
+        ) as pool:
             session = MontySession(pool, limits)
             try:
                 yield session
