@@ -138,7 +138,9 @@ def world() -> Generator[World]:
         before = os.environ.get(VARIABLE)
         os.environ[VARIABLE] = mark
         try:
-            yield World(folder, mark, bystander=bystander, **opened)
+            yield World(
+                folder, mark, opened["tcp"], opened["udp"], opened["unix"], opened["abstract"], bystander=bystander
+            )
         finally:
             del os.environ[VARIABLE]
             if before is not None:

@@ -222,7 +222,10 @@ async def test_monty_refuses_what_it_has_no_room_for(monty: Session) -> None:
     with pytest.raises(InputError, match="names are identifiers"):
         await monty.load("tool", "def f(): return 1")
         await monty.call("tool.f", {"x=1, y": 2})
-    for given_ in ({"permit": Permit(hosts=("example.org",))}, {"files": {"a": b""}}):
-        with pytest.raises(InputError, match="without files and permits"):
-            async with engine(kind="monty").session(LIMITS, **given_):
-                pass
+    by = engine(kind="monty")
+    with pytest.raises(InputError, match="without files and permits"):
+        async with by.session(LIMITS, permit=Permit(hosts=("example.org",))):
+            pass
+    with pytest.raises(InputError, match="without files and permits"):
+        async with by.session(LIMITS, files={"a": b""}):
+            pass

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from practice.errors import InputError
-from practice.sandbox.base import Permit, Ran, SandboxLimits, Session
+from practice.sandbox.base import Ended, Permit, Ran, SandboxLimits, Session
 from practice.sandbox.interpreter import TooLong, plain
 
 if TYPE_CHECKING:
@@ -143,9 +143,11 @@ class MontySession:
                 await self._drop(name)
         printed = {stream: "".join(text for to, text in out.output if to == stream) for stream in ("stdout", "stderr")}
         texts = {stream: self._cut(text) for stream, text in printed.items()}
-        return Ran(**told, **texts, seconds=time.monotonic() - started, engine=MontyEngine.name)
+        return Ran.model_validate({**told, **texts, "seconds": time.monotonic() - started, "engine": MontyEngine.name})
 
     async def _session(self, name: str) -> AsyncMontySession:
+        from pydantic_monty import CollectStreams
+
         if name not in self._open:
             stack = AsyncExitStack()
             monty = await stack.enter_async_context(
@@ -158,7 +160,7 @@ class MontySession:
             )
             self._open[name] = (stack, monty)
             if name in self._loaded:
-                await monty.feed_run(self._loaded[name], print_callback=lambda *_: None)
+                await monty.feed_run(self._loaded[name], print_callback=CollectStreams(self.limits.file_mb << 20))
         return self._open[name][1]
 
     async def _drop(self, name: str) -> None:
@@ -173,7 +175,8 @@ class MontySession:
             return {"ended": "timeout" if error.timed_out else "crashed", "error": self._cut(str(error))}
         if isinstance(error, (MontyRuntimeError, MontySyntaxError)):
             inner = error.exception()
-            ended = {TimeoutError: "timeout", MemoryError: "memory"}.get(type(inner), "raised")
+            limits: dict[type[BaseException], Ended] = {TimeoutError: "timeout", MemoryError: "memory"}
+            ended: Ended = limits.get(type(inner), "raised")
             shown = self._cut(error.display())
             return {"ended": ended, "error": self._cut(error.display("type-msg")), "traceback": shown}
         if isinstance(error, MontyError):
