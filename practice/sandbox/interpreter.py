@@ -7,8 +7,6 @@ and not a broken worker. It is not a guard: the code shares the process and may 
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import linecache
 import os
@@ -133,12 +131,14 @@ class Session:
         for part in path.split("."):
             found = getattr(found, part)
         value = found(**arguments)
-        if inspect.isawaitable(value):
+        if hasattr(value, "__await__"):
             value = _awaited(value)
         return plain(value, name, self.chars)
 
     def run(self, source: str) -> str:
         """Run statements; the repr of a last expression, as a prompt shows it."""
+        import ast  # where it is used: a session that only calls starts sooner
+
         self.inputs += 1
         name = f"<input {self.inputs}>"
         tree = cast(ast.Module, _compiled(source, name, "exec", ast.PyCF_ONLY_AST))
@@ -147,7 +147,7 @@ class Session:
         if not isinstance(last, ast.Expr):
             return "null"
         value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), self.main.__dict__)
-        if inspect.iscoroutine(value):
+        if isinstance(value, types.CoroutineType):
             value = _awaited(value)
         return "null" if value is None else _encode(_cut(repr(value), self.chars))
 

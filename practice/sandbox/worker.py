@@ -12,7 +12,7 @@ Frames are 4 bytes of length (big-endian) and that many bytes of JSON. To the pr
 
 from __future__ import annotations
 
-import base64
+import binascii
 import builtins
 import ctypes
 import json
@@ -305,7 +305,7 @@ def from_fork(channel: socket.socket, config: dict[str, Any]) -> NoReturn:
         for path, content in config["files"].items():
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # noqa: PTH103, PTH120
             with open(path, "xb") as file:  # noqa: PTH123
-                file.write(base64.b64decode(content))
+                file.write(binascii.a2b_base64(content))
         config["files"] = {}
         bind_limits(config["limits"], os.getppid() == 1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
