@@ -384,6 +384,20 @@ def test_a_bubblewrap_that_does_not_work_is_refused_with_its_words(
         engine()
 
 
+@pytest.mark.parametrize("unsafe", [False, True])
+def test_another_system_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch, unsafe: bool) -> None:
+    monkeypatch.setattr("practice.sandbox.sys.platform", "darwin")
+    with pytest.raises(SandboxMissing, match="the sandbox needs Linux, and this is darwin"):
+        engine(unsafe=unsafe)
+
+
+async def test_a_session_that_is_over_starts_nothing(by: Engine) -> None:
+    async with by.session(SMALL) as session:
+        pass
+    with pytest.raises(RuntimeError, match="session is over"):
+        await session.run("1")
+
+
 def test_it_is_tried_once(monkeypatch: pytest.MonkeyPatch, anew: None) -> None:
     first = one("bwrap")
     monkeypatch.setattr("practice.sandbox.bwrap.shutil.which", lambda name: None)

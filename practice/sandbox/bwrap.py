@@ -53,7 +53,14 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 _RESERVED = ("/proc", "/dev", "/tmp", WORKER)
-_ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/alternatives")
+_SYSTEM = (
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/etc/alternatives",
+    "/nix/store",
+)
 
 
 class BwrapEngine:
@@ -148,7 +155,7 @@ class BwrapEngine:
 def system() -> dict[str, str]:
     """Place inside -> place outside of all that Python needs."""
     base = os.path.realpath(sys.base_prefix)
-    seen = {"/usr": "/usr", **{name: name for name in _ETC if Path(name).exists()}}
+    seen = {"/usr": "/usr", **{name: name for name in _SYSTEM if Path(name).exists()}}
     for name in ("/lib", "/lib32", "/lib64", "/bin", "/sbin"):
         if Path(name).is_dir() and not Path(name).is_symlink():
             seen[name] = name
