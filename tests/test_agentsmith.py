@@ -568,6 +568,22 @@ def test_steps_are_numbered_once() -> None:
     assert files.instructions_text(parts, [], [], Drafted()) == "You do.\n\n1. Read it.\n2. Call f.\n"
 
 
+@pytest.mark.parametrize(
+    ("given_steps", "tools", "kept"),
+    [
+        (["Read it.", "Calculate the sum."], [], ["Read it.", "Calculate the sum."]),
+        (["Read it.", "Call add.", "Calculate the sum."], ["add"], ["Read it.", "Call add."]),
+        (["Calculate the sum with add."], ["add"], ["Calculate the sum with add."]),
+        (["Address the user."], ["add"], ["Take from the request what add needs and call it.", "Address the user."]),
+        ([], ["add", "sort_lines"], ["Take from the request what add needs and call it."]),
+    ],
+)
+def test_steps_do_not_work_out_by_hand_what_a_tool_does(
+    given_steps: list[str], tools: list[str], kept: list[str]
+) -> None:
+    assert files.procedure(given_steps, tools) == tuple(kept)
+
+
 def test_one_task_is_not_enough_to_practise_on(tmp_path: Path) -> None:
     one = Drafted(tasks=(Task(id="a", input="1 + 1?", answer="2", verifier="number"),))
     fields = files.agent_fields("a", "", MODEL, "Add.", ())
