@@ -8,6 +8,7 @@ gets away from its parent is not found again, and permits are not looked at, sin
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,12 +40,18 @@ class BareEngine:
         limits = limits or SandboxLimits()
         print(WARNING, file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="practice-unsafe-", ignore_cleanup_errors=True) as folder:
-            Path(folder, "work").mkdir()
+            work = Path(folder, "work")
+
+            def start(channel: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+                shutil.rmtree(work, ignore_errors=True)  # of a worker that is gone
+                work.mkdir(exist_ok=True)
+                return _start(channel, stdout, stderr)
+
             plan = Plan(
                 self.name,
-                _start,
+                start,
                 limits,
-                str(Path(folder, "work")),
+                str(work),
                 paths=tuple(path for path in sys.path if path.endswith("site-packages")),
                 files=checked_files(files or {}, limits),
             )

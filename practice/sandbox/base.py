@@ -60,6 +60,8 @@ class Ran(Value):
     stderr: str = ""
     seconds: float = 0.0
     """Wall clock."""
+    refused: tuple[str, ...] = ()
+    """Hosts (``host:port``) that the session's code asked for so far and was not permitted, each once, in order."""
     engine: str = ""
     """Which engine ran it: ``bwrap``, ``monty``, ``none`` …"""
 

@@ -32,6 +32,7 @@ from pathlib import Path, PurePosixPath
 from practice.errors import InputError, RunError, SandboxMissing
 from practice.sandbox.base import Permit, SandboxLimits, Session
 from practice.sandbox.process import Plan
+from practice.sandbox.proxy import Proxy
 from practice.sandbox.seccomp import program
 from practice.sandbox.session import ProcessSession, checked_files
 
@@ -52,7 +53,14 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 _RESERVED = ("/proc", "/dev", "/tmp", WORKER)
-_ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/alternatives")
+_SYSTEM = (
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/etc/alternatives",
+    "/nix/store",
+)
 
 
 class BwrapEngine:
@@ -92,8 +100,7 @@ class BwrapEngine:
     ) -> AsyncGenerator[Session]:
         """See :class:`~practice.sandbox.base.Engine`. Raises InputError for a permit that can't be given."""
         limits, permit = limits or SandboxLimits(), permit or Permit()
-        if permit.hosts:
-            raise InputError("a permit without hosts", found=", ".join(permit.hosts))
+        proxy = Proxy(permit.hosts) if permit.hosts else None
         readable = checked_reads(permit)
         uid = _drawn_user() if self.as_root else None
 
@@ -113,7 +120,7 @@ class BwrapEngine:
                     start_new_session=True,  # Ctrl-C is the program's to handle
                 )
 
-        plan = Plan(self.name, start, limits, FOLDER, uid, packages(), checked_files(files or {}, limits))
+        plan = Plan(self.name, start, limits, FOLDER, uid, packages(), checked_files(files or {}, limits), proxy)
         async with ProcessSession(plan) as session:
             yield session
 
@@ -148,7 +155,7 @@ class BwrapEngine:
 def system() -> dict[str, str]:
     """Place inside -> place outside of all that Python needs."""
     base = os.path.realpath(sys.base_prefix)
-    seen = {"/usr": "/usr", **{name: name for name in _ETC if Path(name).exists()}}
+    seen = {"/usr": "/usr", **{name: name for name in _SYSTEM if Path(name).exists()}}
     for name in ("/lib", "/lib32", "/lib64", "/bin", "/sbin"):
         if Path(name).is_dir() and not Path(name).is_symlink():
             seen[name] = name

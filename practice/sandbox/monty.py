@@ -16,11 +16,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from practice.errors import InputError
-from practice.sandbox.base import Permit, Ran, SandboxLimits, Session
+from practice.sandbox.base import Ended, Permit, Ran, SandboxLimits, Session
 from practice.sandbox.interpreter import TooLong, plain
 
 if TYPE_CHECKING:
     from pydantic_monty import AsyncMonty, AsyncMontySession, CollectStreams
+
+MAX_MODULES = 32
+"""Interpreters of one session."""
 
 _RUN = ""
 """Whose namespace ``run`` uses: no module's."""
@@ -46,7 +49,10 @@ class MontyEngine:
             raise InputError("a session without files and permits (the engine monty has none)", found="some")
         limits = limits or SandboxLimits()
         # One request can't outlive the watchdog, whatever the interpreter's own clock does.
-        async with AsyncMonty(min_processes=0, request_timeout=limits.seconds + 5) as pool:
+        watchdog = limits.seconds + 5
+        async with AsyncMonty(
+            min_processes=0, max_processes=MAX_MODULES, checkout_timeout=60, request_timeout=watchdog
+        ) as pool:
             session = MontySession(pool, limits)
             try:
                 yield session
@@ -137,9 +143,11 @@ class MontySession:
                 await self._drop(name)
         printed = {stream: "".join(text for to, text in out.output if to == stream) for stream in ("stdout", "stderr")}
         texts = {stream: self._cut(text) for stream, text in printed.items()}
-        return Ran(**told, **texts, seconds=time.monotonic() - started, engine=MontyEngine.name)
+        return Ran.model_validate({**told, **texts, "seconds": time.monotonic() - started, "engine": MontyEngine.name})
 
     async def _session(self, name: str) -> AsyncMontySession:
+        from pydantic_monty import CollectStreams
+
         if name not in self._open:
             stack = AsyncExitStack()
             monty = await stack.enter_async_context(
@@ -152,7 +160,7 @@ class MontySession:
             )
             self._open[name] = (stack, monty)
             if name in self._loaded:
-                await monty.feed_run(self._loaded[name], print_callback=lambda *_: None)
+                await monty.feed_run(self._loaded[name], print_callback=CollectStreams(self.limits.file_mb << 20))
         return self._open[name][1]
 
     async def _drop(self, name: str) -> None:
@@ -167,7 +175,8 @@ class MontySession:
             return {"ended": "timeout" if error.timed_out else "crashed", "error": self._cut(str(error))}
         if isinstance(error, (MontyRuntimeError, MontySyntaxError)):
             inner = error.exception()
-            ended = {TimeoutError: "timeout", MemoryError: "memory"}.get(type(inner), "raised")
+            limits: dict[type[BaseException], Ended] = {TimeoutError: "timeout", MemoryError: "memory"}
+            ended: Ended = limits.get(type(inner), "raised")
             shown = self._cut(error.display())
             return {"ended": ended, "error": self._cut(error.display("type-msg")), "traceback": shown}
         if isinstance(error, MontyError):

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from practice.errors import InputError, RunError
 from practice.sandbox.base import Ran, SandboxLimits
+from practice.sandbox.proxy import Proxy, handed_out
 from practice.sandbox.reply import most_bytes, read_reply
 
 START_SECONDS = 60.0
@@ -51,6 +52,8 @@ class Plan:
     paths: tuple[str, ...] = ()
     """Where the code finds installed packages."""
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    proxy: Proxy | None = None
+    """Its way out, where it has one."""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """More that the worker is told."""
 
@@ -64,6 +67,7 @@ class Plan:
             "files": {name: base64.b64encode(content).decode() for name, content in self.files.items()},
             "interpreter": _source("interpreter.py"),
             "start_seconds": START_SECONDS,
+            "network": self.proxy is not None,
             "limits": {
                 "seconds": limits.seconds,
                 "cpu_seconds": limits.cpu_seconds,
@@ -116,6 +120,7 @@ class Box:
     def __init__(self, plan: Plan, channel: socket.socket, outputs: tuple[Output, Output]) -> None:
         self.plan, self.channel, self.outputs = plan, channel, outputs
         self.process: subprocess.Popen[bytes] | None = None
+        self._way_out = contextlib.AsyncExitStack()
         self.well = True
         """Whether it can take another request: its last one came to an end of its own."""
 
@@ -149,6 +154,9 @@ class Box:
         try:
             async with asyncio.timeout(START_SECONDS + GRACE):
                 await self._send(self.plan.config())
+                if self.plan.proxy is not None:
+                    listener = await handed_out(self.channel)
+                    await self._way_out.enter_async_context(self.plan.proxy.answering(listener))
                 reply = await self._receive()
         except (TimeoutError, OSError, EOFError):
             reply = b""
@@ -169,9 +177,9 @@ class Box:
         said = await self._exchange(request, request_id)
         seconds = time.monotonic() - started
         stdout, stderr = self._printed()
-        return said.model_copy(
-            update={"stdout": stdout, "stderr": stderr, "seconds": seconds, "engine": self.plan.engine}
-        )
+        refused = self.plan.proxy.refused if self.plan.proxy is not None else ()
+        update = {"stdout": stdout, "stderr": stderr, "seconds": seconds, "engine": self.plan.engine}
+        return said.model_copy(update={**update, "refused": refused})
 
     async def _exchange(self, request: bytes, request_id: str) -> Ran:
         full = [asyncio.ensure_future(output.full.wait()) for output in self.outputs]
@@ -220,6 +228,7 @@ class Box:
 
     async def close(self) -> None:
         """End every process of it, and wait until they are gone."""
+        await self._way_out.aclose()
         self.channel.close()
         loop = asyncio.get_running_loop()
         for output in self.outputs:

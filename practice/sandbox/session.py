@@ -20,6 +20,7 @@ class ProcessSession:
         self._box: Box | None = None
         self._loaded: dict[str, str] = {}
         self._lock = asyncio.Lock()
+        self._over = False
 
     async def __aenter__(self) -> ProcessSession:
         """Start the sandbox. Raises RunError where it can't be."""
@@ -27,6 +28,7 @@ class ProcessSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True
         await self._drop()
 
     async def load(self, module: str, source: str) -> Ran:
@@ -53,6 +55,8 @@ class ProcessSession:
             return await self._ask("run", source)
 
     async def _ask(self, op: str, *args: Any) -> Ran:
+        if self._over:
+            raise RuntimeError("the sandbox's session is over")
         if self._box is None:
             self._box = await Box.open(self.plan)
             for module, source in list(self._loaded.items()):

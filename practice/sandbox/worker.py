@@ -12,7 +12,7 @@ Frames are 4 bytes of length (big-endian) and that many bytes of JSON. To the pr
 
 from __future__ import annotations
 
-import base64
+import binascii
 import builtins
 import ctypes
 import json
@@ -305,7 +305,7 @@ def from_fork(channel: socket.socket, config: dict[str, Any]) -> NoReturn:
         for path, content in config["files"].items():
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # noqa: PTH103, PTH120
             with open(path, "xb") as file:  # noqa: PTH123
-                file.write(base64.b64decode(content))
+                file.write(binascii.a2b_base64(content))
         config["files"] = {}
         bind_limits(config["limits"], os.getppid() == 1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -322,6 +322,18 @@ def from_fork(channel: socket.socket, config: dict[str, Any]) -> NoReturn:
         os._exit(status)
 
 
+def open_way_out(host: socket.socket) -> None:
+    """Listen on the loopback and hand the socket to the program, whose proxy answers there; say so in the environment.
+
+    The socket is of this sandbox's network, wherever it is held, and nothing of the code's gets hold of it.
+    """
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        socket.send_fds(host, [b"L"], [listener.fileno()])
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    for name in ("http_proxy", "https_proxy"):
+        os.environ[name] = os.environ[name.upper()] = address
+
+
 def main() -> NoReturn:
     """Read the configuration, give up all privilege, serve."""
     host = socket.socket(fileno=int(sys.argv[1]))
@@ -329,6 +341,8 @@ def main() -> NoReturn:
     config = json.loads(read_frame(host))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for which Python has a handler: process 1 ignores all others
     drop(config["uid"])
+    if config["network"]:
+        open_way_out(host)
     Supervisor(host, config).serve()
 
 
