@@ -15,8 +15,11 @@ from practice.agent import Agent
 from practice.agentsmith import check, first_task, smoke_of, smoke_task
 from practice.config import Workspace, write_yaml
 from practice.fakes import ScriptedModel
+from practice.sandbox.bare import BareEngine
 from practice.tool import tool_from_function
+from practice.tool.trust import approve
 from practice.types import Completion, Request, Task
+from tests.builders import VAT, put_tool
 from tests.fakeserver import Asked, FakeServer, Reply
 from tests.test_agent_chat import TOOL
 from tests.test_cli import call
@@ -25,7 +28,7 @@ from tests.test_cli import call
 def workspace(root: Path, url: str, **agent: Any) -> None:
     model = {"name": "openai/fake", "api_base": url}
     write_yaml(root / "agents/doubler.yaml", {"name": "doubler", "model": model, "tools": ["double"], **agent})
-    (root / "tools").mkdir()
+    (root / "tools").mkdir(exist_ok=True)
     (root / "tools/double.py").write_text(TOOL)
     (root / "tasks").mkdir()
     line = {"input": "Double 21.", "answer": 42, "verifier": "number"}
@@ -82,6 +85,30 @@ def test_a_model_that_does_not_answer(tmp_path: Path, capsys: pytest.CaptureFixt
     code, out = run(lambda asked: refusal, tmp_path, capsys, "--json")
     assert code == 5
     assert rows(out) == {"loads": True, "tool double": True, "model": False, "smoke": None}
+
+
+@pytest.mark.parametrize("expected", [24, 25])
+def test_the_tests_of_a_generated_tool_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], expected: int
+) -> None:
+    monkeypatch.setattr("practice.sandbox.engine", lambda unsafe=False: BareEngine())
+    put_tool(tmp_path, "add_vat", VAT)
+    folder = tmp_path / "tools/generated/add_vat"
+    test = f"from tool import add_vat\n\n\ndef test_twenty():\n    assert add_vat(20, 20) == {expected}\n"
+    (folder / "test_tool.py").write_text(test)
+    approve(Workspace(tmp_path), "add_vat", by="person")
+    code, out = run(lambda asked: "42", tmp_path, capsys, "--json", tools=["add_vat"])
+    row = json.loads(out)["checks"][1]
+    if expected == 24:
+        assert code == 0 and row["ok"] and row["detail"] == "1 tests pass in the sandbox (none)"
+    else:
+        assert code == 5 and not row["ok"] and row["detail"].startswith("test_twenty: ")
+
+
+def test_a_tool_in_quarantine_does_not_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_tool(tmp_path, "add_vat", VAT)
+    code, out = run(right, tmp_path, capsys, "--json", tools=["add_vat"])
+    assert code == 5 and "practice tool approve add_vat" in json.loads(out)["checks"][0]["detail"]
 
 
 def test_an_unknown_agent_is_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +178,7 @@ async def test_a_tool_that_opens_something_is_opened(opens: bool) -> None:
         yield double
 
     tool = replace(tool_from_function(double), opening=opening)
-    result = await check._tried("tool double", lambda: check._tool_runs(tool))
+    result = await check._tried("tool double", lambda: check._tool_runs(tool, Workspace(Path.cwd())))
     assert opened == [opens]
     assert (result.ok, result.detail) == (
         (True, "opened and closed") if opens else (False, "RuntimeError: the server is gone")

@@ -12,24 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from practice import sandbox
 from practice.agent import Agent, AgentSpec
 from practice.agentsmith import MadeAgent, Order, files, make_agent, steps
 from practice.agentsmith.drafts import Request as Wanted
 from practice.agentsmith.drafts import draft, missing, stated, verifier_of
 from practice.agentsmith.tried import trial_tool
 from practice.agentsmith.types import Answered, Drafted, Instructions
+from practice.calls import Calls, Endpoint
 from practice.config import ModelSpec, Workspace, load_settings, parse, read_yaml, starter_root
-from practice.errors import CallFailed, InputError
+from practice.errors import CallFailed, EndpointError, InputError
 from practice.fakes import ScriptedModel
 from practice.sandbox.monty import MontyEngine
 from practice.session import read_inputs
 from practice.task import load_tasks
 from practice.tool import Tool, call, tool_from_function
-from practice.tool.trust import approved_hosts, state
+from practice.tool.trust import approved_hosts, permit, state
 from practice.toolsmith import Unmade
 from practice.toolsmith.desk import Desk
 from practice.types import Request, Task, ToolCall
-from tests.smithy import ANSWERS, VAT, FakeToolsmith, builder, put_tool
+from tests.builders import ANSWERS, NEED, NO_MORE, VAT, FakeToolsmith, builder, need, needs, put_tool
+from tests.smiths import WISH, Smith, empty_workspace, needs_bwrap
 
 WHAT = "I need an agent that adds VAT to net amounts."
 MODEL = ModelSpec(name="openai/fake", api_base="http://127.0.0.1:9/v1")
@@ -92,7 +95,7 @@ async def test_a_description_becomes_an_agent_that_can_practise(tmp_path: Path) 
     assert agent.smoke.output == "Answer: 300"
     assert agent.verified == {"number": 3} and "3 tasks are compared as a number" in agent.verify
     assert agent.usage.calls == len(model.requests) + 3  # the toolsmith's own
-    assert {request.schema_name for request in model.requests} >= {"ClarifyReply", "NeedsReply", "NameReply"}
+    assert {request.schema_name for request in model.requests} >= {"ClarifyReply", "NeedReply", "NameReply"}
 
 
 async def test_the_files_end_as_they_are_said_to(tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ async def test_a_person_answers_and_what_they_say_goes_to_every_step(tmp_path: P
     assert asked == [("Which currency?", "Euro.")]
     assert agent.questions == (Answered(question="Which currency?", answer="Swiss francs.", assumed=False),)
     assert "Which currency? Swiss francs." in smith.wishes[0].what
-    later = [request for request in model.requests if request.schema_name in ("NeedsReply", "InstructionsReply")]
+    later = [request for request in model.requests if request.schema_name in ("NeedReply", "InstructionsReply")]
     assert all("Swiss francs." in request.messages[-1].content for request in later)
 
 
@@ -140,7 +143,7 @@ async def test_assumptions_are_written_down_and_no_tool_is_built_on_them(tmp_pat
 
 
 async def test_without_a_tool_the_agent_is_judged(tmp_path: Path) -> None:
-    agent, _, place = await made(tmp_path, answers={"NeedsReply": {"functions": []}})
+    agent, _, place = await made(tmp_path, answers={"NeedReply": NO_MORE})
     assert agent.tools == () and agent.verified == {"judge": 2}
     assert load_settings(place.root / str(agent.config), [], place).reward == "judge"
     assert "reward: judge" in agent.verify
@@ -209,8 +212,10 @@ async def test_an_existing_tool_is_taken_where_the_model_says_that_it_covers_the
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools/vat.py").write_text(VAT)
     smith = FakeToolsmith()
-    need = {"functions": [{"what": "Add VAT to an amount.", "reaches": "nothing"}]}
-    answers = {"NeedsReply": need, "SameReply": {"needed": "a", "gives": "a", "covers": "all"}}
+    answers = {
+        "NeedReply": needs(need("Add VAT to an amount.")),
+        "SameReply": {"needed": "a", "gives": "a", "covers": "all"},
+    }
     agent, _, place = await made(tmp_path, answers=answers, smith=smith)
     assert (agent.tools[0].ref, agent.tools[0].how, agent.tools[0].approved) == ("add_vat", "existing", True)
     assert smith.wishes == [] and agent.verified == {"number": 3}
@@ -218,11 +223,19 @@ async def test_an_existing_tool_is_taken_where_the_model_says_that_it_covers_the
 
 
 async def test_needs_that_say_the_same_are_one(tmp_path: Path) -> None:
-    need = {"what": "Given an amount and a rate, return the amount with VAT.", "reaches": "nothing"}
-    again = {"what": "Return the amount with VAT, given a rate and an amount.", "reaches": "nothing"}
+    again = need("Return the amount with VAT, given a rate and an amount.")
     smith = FakeToolsmith(VAT)
-    await made(tmp_path, answers={"NeedsReply": {"functions": [need, again]}}, smith=smith)
+    await made(tmp_path, answers={"NeedReply": needs(NEED, again)}, smith=smith)
     assert len(smith.wishes) == 1
+
+
+async def test_what_one_function_leaves_a_further_one_does(tmp_path: Path) -> None:
+    smith = FakeToolsmith(NO_TOOL, NO_TOOL)
+    wanted = needs(NEED, need("Sort invoices by date."), need("Print them in colours."))
+    _, model, _ = await made(tmp_path, answers={"NeedReply": wanted}, smith=smith)
+    assert [wish.what.splitlines()[0] for wish in smith.wishes] == [NEED["what"], "Sort invoices by date."]
+    asked = [request for request in model.requests if request.schema_name == "NeedReply"]
+    assert len(asked) == 2 and f"- {NEED['what']}" in asked[1].messages[0].content
 
 
 @pytest.mark.parametrize("approve", [True, False])
@@ -231,18 +244,36 @@ async def test_hosts_and_files_are_the_users_word(tmp_path: Path, approve: bool)
     (tmp_path / "data/rates.csv").write_text("de,19\n")
     (tmp_path / ".env").write_text("KEY=1\n")
     what = "Adds VAT by data/rates.csv and http://127.0.0.1:8123/rates.html; never .env, memory/ or ../other.csv."
-    for reach, hosts, read in (
-        ("web", ("127.0.0.1:8123",), ()),
-        ("files", (), ("data/rates.csv",)),
-        ("nothing", (), ()),
-    ):
-        smith = FakeToolsmith(VAT.replace("add_vat", f"vat_{reach}"), name=f"vat_{reach}")
-        need = {"functions": [{"what": f"Get the rates from {reach}, http://evil.example/.env", "reaches": reach}]}
-        agent, _, _ = await made(
-            tmp_path, answers={"NeedsReply": need}, smith=smith, what=what, name=reach, approve_tested=approve
+    web, rates = ("127.0.0.1:8123",), ("data/rates.csv",)
+    cases = {
+        "web": ("Get the rates from evil.example.", "web", web, ()),
+        "files": ("Get the rates from .env.", "files", (), rates),
+        "words": ("Fetch the page and the file ../other.csv.", "nothing", web, rates),
+        "nothing": ("Add the rate.", "nothing", (), ()),
+    }
+    for name, (said, reaches, hosts, read) in cases.items():
+        smith = FakeToolsmith(VAT.replace("add_vat", f"vat_{name}"), name=f"vat_{name}")
+        answers = {"NeedReply": needs(need(said, reaches))}
+        agent, _, place = await made(
+            tmp_path, answers=answers, smith=smith, what=what, name=name, approve_tested=approve
         )
         assert (smith.wishes[0].hosts, smith.wishes[0].read) == (hosts, read)
         assert agent.tools[0].approved is approve
+        granted = permit(place, f"vat_{name}")
+        assert granted.hosts == (hosts if approve else ()) and len(granted.read) == (len(read) if approve else 0)
+        command = " ".join([*(f"--host {host}" for host in hosts), *(f"--read {path}" for path in read)])
+        assert any(f"tool approve vat_{name} {command}".strip() in line for line in agent.notes) is not approve
+
+
+@pytest.mark.parametrize("words", ["the folder data/", "files in data/.", "data/rates.csv and data/new.csv"])
+async def test_a_model_is_told_which_files_there_are(tmp_path: Path, words: str) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("rates.csv", "new.csv", ".hidden"):
+        (tmp_path / "data" / name).write_text("de,19\n")
+    _, model, _ = await made(tmp_path, what=f"Adds VAT, by {words}")
+    asked = next(request for request in model.requests if request.schema_name == "RequestsReply")
+    listed = asked.messages[-1].content.split("Files that there are: ")[1].splitlines()[0]
+    assert sorted(listed.split(", ")) == ["data/new.csv", "data/rates.csv"]
 
 
 @pytest.mark.parametrize("approve", [True, False])
@@ -250,10 +281,9 @@ async def test_a_reader_comes_along_and_its_hosts_are_opened_by_approval_alone(t
     (tmp_path / "tools").mkdir()
     source = 'def browse(url: str) -> str:\n    """Fetch a page."""\n    return url\n'
     (tmp_path / "tools/browse.py").write_text(source)
-    need = {"functions": [{"what": "Fetch the rates.", "reaches": "web"}]}
     agent, _, place = await made(
         tmp_path,
-        answers={"NeedsReply": need},
+        answers={"NeedReply": needs(need("Fetch the rates.", "web"))},
         smith=FakeToolsmith(NO_TOOL),
         what="Tells VAT rates from https://rates.example.org/all.",
         approve_tested=approve,
@@ -291,6 +321,19 @@ async def test_what_nobody_has_read_is_tried_in_the_sandbox(tmp_path: Path) -> N
     )
     (place.tools / "calculator.py").write_text((place.tools / "calculator.py").read_text() + "\n# mine\n")
     assert trial_tool("calculator", place, engine).opening is not None
+
+
+async def test_a_model_that_never_answers_leaves_nothing(tmp_path: Path) -> None:
+    async def ask(key: Any, request: Request) -> Any:
+        raise CallFailed("connection", "nobody listens")
+
+    order = Order(what=WHAT, model=MODEL)
+    for mode in ("workflow", "meta"):
+        with pytest.raises(EndpointError, match="nobody listens"):
+            await make_agent(
+                order.model_copy(update={"mode": mode}), ask=ask, workspace=Workspace(tmp_path), engine=MontyEngine()
+            )
+    assert not list(tmp_path.rglob("*"))
 
 
 # ---------------------------------------------------------------- names
@@ -447,7 +490,7 @@ def test_a_task_states_everything_that_its_answer_was_computed_from(arguments: d
 
 def meta_turns(*calls: tuple[str, dict[str, Any]]) -> Callable[[Request], str]:
     """The building agent makes these calls in order, then says that it is done; the agent it built adds VAT."""
-    from tests.smithy import agent_turn
+    from tests.builders import agent_turn
 
     def speak(request: Request) -> str:
         if not any(tool.name == "name_agent" for tool in request.tools):
@@ -534,3 +577,49 @@ async def test_tools_are_called_as_an_agent_calls_them() -> None:
     wanted = ToolCall(id="1", name="vat", arguments='{"amount": "37.5", "rate": 20}')
     assert (await call(tool_from_function(vat), wanted)).content == "45"
     assert isinstance(Instructions(role="r", steps=()), Instructions)
+
+
+# ---------------------------------------------------------------- with the toolsmith and the sandbox themselves
+
+
+@needs_bwrap
+async def test_from_a_description_to_an_agent_with_a_tool_of_its_own(tmp_path: Path) -> None:
+    place, smith = empty_workspace(tmp_path), Smith()
+    requests = [{"arguments": {"number": n}, "request": f"Write {n} in Roman."} for n in (9, 40, 2024, 14, 5000)]
+    said = {
+        **ANSWERS,
+        "RequestsReply": {"requests": requests},
+    }
+    wanted = needs(need(WISH))
+
+    def reply(request: Request) -> str:
+        if request.schema_name == "NeedReply":
+            return json.dumps(wanted(request))
+        if request.schema_name in said:
+            return json.dumps(said[request.schema_name])
+        if request.messages[0].role == "user":
+            return smith.reply(request)
+        last = request.messages[-1]
+        if last.role == "tool":
+            return f"Answer: {last.content}"
+        number = next(int(word) for word in last.content.split() if word.isdigit())
+        return json.dumps({"name": "to_roman", "arguments": {"number": number}})
+
+    model = ScriptedModel(reply)
+    agent = await make_agent(
+        Order(what="Writes Roman numerals.", model=MODEL, approve_tested=True),
+        ask=Calls(backoff=0.0).ask(Endpoint(model)),
+        workspace=place,
+        engine=sandbox.engine(),
+    )
+    assert (agent.tools[0].ref, agent.tools[0].how, agent.tools[0].approved) == ("to_roman", "made", True)
+    tasks = load_tasks(str(agent.tasks), place).tasks
+    assert [(task.input, task.answer, task.verifier) for task in tasks] == [
+        ("Write 40 in Roman.", "XL", "exact"),
+        ("Write 2024 in Roman.", "MMXXIV", "exact"),
+        ("Write 14 in Roman.", "XIV", "exact"),
+    ]
+    assert agent.smoke.passed and agent.smoke.output == "Answer: XL"
+    assert agent.usage.calls == len(model.requests)
+    inputs = read_inputs(load_settings(place.root / str(agent.config), [], place), place)
+    assert [tool.name for tool in inputs.agent.tools] == ["to_roman"]

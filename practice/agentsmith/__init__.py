@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from practice.agentsmith.check import Check, Checked, check_agent
-from practice.agentsmith.make import make_agent
+from practice.agentsmith.make import check_order, make_agent
 from practice.agentsmith.smoke import Smoke, first_task, smoke_of, smoke_task
 from practice.agentsmith.types import MadeAgent, Order
 
@@ -23,6 +23,7 @@ __all__ = [
     "Order",
     "Smoke",
     "check_agent",
+    "check_order",
     "first_task",
     "make_agent",
     "smoke_of",

@@ -16,7 +16,7 @@ from practice.config import Workspace
 from practice.errors import InputError, PracticeError
 from practice.sandbox import Engine
 from practice.tool import Tool, load_tool
-from practice.tool.generated import generated_names
+from practice.tool.generated import generated_names, read_generated
 from practice.tool.trust import approve, approve_hosts, approved_hosts, check_host, check_inside, state
 from practice.toolsmith import Made, Unmade, Wish, make
 from practice.toolsmith.desk import Desk
@@ -31,9 +31,16 @@ Person = Callable[[str, str], Awaitable[str]]
 #: A general tool that stands in for one that could not be made, and those that reach what a function can't.
 FALLBACK = "python"
 READERS = {"web": "browse", "files": "read_document"}
+LISTED = 12
+"""Most files that a model is told of."""
 
 _URL = re.compile(r"https?://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?)")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]*)*")
+#: Small models do not always say what a function reaches; where the user named a host or file, these words say it too.
+_WORDS = {
+    "web": re.compile(r"\b(?:web|pages?|urls?|sites?|websites?|https?|html|fetch\w*|download\w*)\b", re.IGNORECASE),
+    "files": re.compile(r"\b(?:files?|folders?|paths?|csv|director(?:y|ies))\b", re.IGNORECASE),
+}
 
 
 class Make(Protocol):
@@ -92,12 +99,12 @@ class Bench:
         """The agent's tools as they are tried, in a sandbox where they were made by a model or may do anything."""
         return tuple(trial_tool(ref, self.place, self.engine) for ref in self.refs)
 
-    def complete(self, task: str, stage: Stage = "user") -> StepComplete:
+    def complete(self, ask: Ask, task: str, stage: Stage = "user") -> StepComplete:
         """How an agent that is run here reaches the model; what it uses counts."""
 
         async def asked(step: int, request: Request) -> Completion:
             key = CallKey(phase="practice", stage=stage, task=task, step=step)
-            completion = await self.ask(key, request.model_copy(update={"seed": key.seed(self.seed)}))
+            completion = await ask(key, request.model_copy(update={"seed": key.seed(self.seed)}))
             self.spent += completion.usage
             return completion
 
@@ -146,7 +153,23 @@ class Bench:
                 found.append(self.place.relative(path))
         return tuple(dict.fromkeys(found))
 
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Files of the workspace that the user named, or that lie in a folder that they named."""
+        found: list[str] = []
+        for name in self.files:
+            path = self.place.path(name)
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+            found += [self.place.relative(file) for file in inside if file.is_file() and file.name[0] != "."]
+        return tuple(found[:LISTED])
+
     # ------------------------------------------------------------------ inside
+
+    def to_approve(self, ref: str) -> str:
+        """The command that releases a tool from quarantine, with what its card asks to reach."""
+        asked = read_generated(ref, self.place).card.permissions
+        options = [f"--host {host}" for host in asked.hosts] + [f"--read {path}" for path in asked.read]
+        return " ".join([f"practice tool approve {ref}", *options])
 
     def _approved(self, ref: str) -> bool:
         """Whether an agent may name the tool: one of the workspace's own, or a generated one that somebody approved."""
@@ -154,10 +177,11 @@ class Bench:
 
     async def _made(self, need: Need) -> Chosen:
         """A tool of its own. The whole description goes along: it may hold the rule that the need leaves out."""
+        reach = self._reach(need)
         wish = Wish(
             what=f"{need.what}\n\nThe assistant that calls it was described so:\n{self.brief}",
-            hosts=self.hosts if need.reaches == "web" else (),
-            read=self.files if need.reaches == "files" else (),
+            hosts=self.hosts if "web" in reach else (),
+            read=self.files if "files" in reach else (),
         )
         outcome = await self.make(
             wish,
@@ -183,6 +207,12 @@ class Bench:
         self.chosen.append(one)
         return one
 
+    def _reach(self, need: Need) -> set[str]:
+        """What the need's function has to reach: by the model's word, and by its own where the user named something."""
+        named = {"web": self.hosts, "files": self.files}
+        said = {name for name, words in _WORDS.items() if named[name] and words.search(need.what)}
+        return {need.reaches, *said} - {"nothing"}
+
     def _instead(self, need: Need, unmade: Unmade) -> Chosen:
         why = f"no tool came of it ({unmade.stage}): {unmade.reason}"
         self.notes.append(f"{need.what}: {why}")
@@ -194,16 +224,18 @@ class Bench:
 
     def _reader(self, need: Need, one: Chosen) -> None:
         """What fetches pages or reads files comes along where the need's own tool can't: it gets the text in a call."""
-        reader = READERS.get(need.reaches)
-        if reader is None or reader in self.refs or (one.how == "made" and (self.hosts or self.files)):
-            return
-        try:
-            self.take(reader, f"what {one.ref or 'the agent'} works on")
-        except InputError:
-            self.notes.append(f"the workspace has no tool {reader}, which would reach the {need.reaches}")
-            return
-        if need.reaches == "web":
-            self._open_hosts(reader)
+        for reach in sorted(self._reach(need)):
+            reader = READERS[reach]
+            itself = one.how == "made" and (self.hosts if reach == "web" else self.files)
+            if reader in self.refs or itself:
+                continue
+            try:
+                self.take(reader, f"what {one.ref or 'the agent'} works on")
+            except InputError:
+                self.notes.append(f"the workspace has no tool {reader}, which would reach the {reach}")
+                continue
+            if reach == "web":
+                self._open_hosts(reader)
 
     def _open_hosts(self, reader: str) -> None:
         """Hosts that the description names are opened to the reader by ``--approve-tested`` alone."""

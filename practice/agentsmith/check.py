@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from practice import sandbox
 from practice.agent import Agent
 from practice.agent.standalone import connected, step_complete
 from practice.agentsmith.smoke import first_task, smoke_of, smoke_task
@@ -13,6 +14,8 @@ from practice.calls import Ask
 from practice.config import Workspace, load_env
 from practice.errors import PracticeError
 from practice.tool import Tool
+from practice.tool.generated import generated_names
+from practice.toolsmith import run_tests
 from practice.types import CallKey, Message, Request, Value
 
 __all__ = ["Check", "Checked", "check_agent"]
@@ -71,7 +74,7 @@ async def check_agent(path: Path, place: Workspace, *, smoke: str | None = None)
         return Checked(agent=path.stem, checks=(*checks, *rest))
     agent = loaded[0]
     for tool in agent.tools:
-        checks.append(await _tried(f"tool {tool.name}", lambda tool=tool: _tool_runs(tool)))
+        checks.append(await _tried(f"tool {tool.name}", lambda tool=tool: _tool_runs(tool, place)))
     async with connected(agent.spec.model, None, place.root) as ask:
         checks.append(await _tried("model", lambda: _answers(ask)))
         if checks[-1].ok:
@@ -91,8 +94,12 @@ async def _tried(what: str, probe: Probe) -> Check:
     return Check(what=what, ok=ok, detail=detail, seconds=round(time.monotonic() - started, 3))
 
 
-async def _tool_runs(tool: Tool) -> tuple[bool, str]:
-    """A tool that opens something (a sandbox, a server) is opened and closed."""
+async def _tool_runs(tool: Tool, place: Workspace) -> tuple[bool, str]:
+    """A generated tool's tests are run; one that opens something else (an interpreter, a server) is opened."""
+    if tool.opening is not None and tool.name in generated_names(place):
+        ran = await run_tests(tool.name, place, sandbox.engine())
+        failed = "; ".join(f"{test}: {what}" for test, what in list(ran.failed.items())[:3])
+        return ran.ok, failed or f"{len(ran.passed)} tests pass in the sandbox ({ran.engine})"
     if tool.opening is None:
         return True, "loaded"
     async with tool.opening():

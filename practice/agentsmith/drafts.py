@@ -167,7 +167,7 @@ def stated(request: Request) -> str:
 
 
 def missing(arguments: Mapping[str, Any], text: str) -> tuple[str, ...]:
-    """The arguments of which a value does not stand in ``text``. A truth value can't be found there: it always lacks."""
+    """The arguments of which a value does not stand in ``text``; a truth value never does."""
     numbers = {float(found.replace(",", "")) for found in _NUMBER.findall(text)}
     # "-5" may be written as "5 below zero"; a sign is not asked for.
     numbers |= {abs(number) for number in numbers}

@@ -25,13 +25,14 @@ from practice.tool import Tool
 from practice.toolsmith import make as make_tool
 from practice.toolsmith.desk import Desk
 
-__all__ = ["make_agent"]
+__all__ = ["check_order", "make_agent"]
 
 
 async def make_agent(
     order: Order,
     *,
     ask: Ask,
+    own: Ask | None = None,
     workspace: Workspace,
     engine: Engine,
     person: Person | None = None,
@@ -43,7 +44,8 @@ async def make_agent(
 
     Args:
         order: What is wanted.
-        ask: The model that builds; every call has the stage ``generate``. The smoke task asks it too, as the agent.
+        ask: The model that builds; every call has the stage ``generate``.
+        own: The agent's own model, for the smoke task; by default the one that builds.
         workspace: Where the files go, and whose tools may serve.
         engine: The sandbox in which all code runs that nobody has read.
         person: Answers questions; without one the assumptions hold.
@@ -55,10 +57,7 @@ async def make_agent(
     in any case. Nothing but tools is written before the end. Raises InputError for an empty description and a name
     that is taken, EndpointError where the model can't be reached.
     """
-    if not order.what.strip():
-        raise InputError("what the agent is to do, in words", found="nothing", key="WHAT")
-    if order.name is not None:
-        files.check_name(workspace, order.name)
+    check_order(order, workspace)
     desk = Desk(ask, f"agent: {order.what}", seed, told)
     bench = Bench(order, workspace, ask, engine, desk, seed, person, make)
     built = order.mode == "meta" and await let_build(bench)
@@ -69,7 +68,7 @@ async def make_agent(
     text = files.instructions_text(bench.instructions, tool_lines(tools), bench.answered, drafted)
     name = order.name or files.free_name(workspace, bench.name)
     fields = files.agent_fields(name, bench.description, order.model, text, bench.refs)
-    smoke = await _smoke(bench, name, text, tools, drafted)
+    smoke = await _smoke(bench, own or ask, name, text, tools, drafted)
     path, tasks, config = files.write(workspace, name, fields, drafted)
     _closing_notes(bench, drafted, config)
     return MadeAgent(
@@ -90,6 +89,14 @@ async def make_agent(
         retries=desk.retries + bench.retried,
         usage=desk.usage + bench.spent,
     )
+
+
+def check_order(order: Order, workspace: Workspace) -> None:
+    """Raise InputError for an order without words, and for a name that is taken or that files can't have."""
+    if not order.what.strip():
+        raise InputError("what the agent is to do, in words", found="nothing", key="WHAT")
+    if order.name is not None:
+        files.check_name(workspace, order.name)
 
 
 async def _build(bench: Bench, *, alone: bool) -> None:
@@ -117,10 +124,11 @@ async def _drafted(bench: Bench, tools: tuple[Tool, ...]) -> Drafted:
     bench.desk.say("starter tasks")
     general = {one.ref for one in bench.chosen if one.how == "fallback"} | set(READERS.values())
     computing = [tool for ref, tool in zip(bench.refs, tools, strict=True) if ref not in general]
-    return await draft(bench.desk, bench.brief, computing)
+    there = f"\nFiles that there are: {', '.join(bench.listed)}" if bench.listed else ""
+    return await draft(bench.desk, bench.brief + there, computing)
 
 
-async def _smoke(bench: Bench, name: str, text: str, tools: tuple[Tool, ...], drafted: Drafted) -> Smoke:
+async def _smoke(bench: Bench, own: Ask, name: str, text: str, tools: tuple[Tool, ...], drafted: Drafted) -> Smoke:
     """Let the agent do its first task, with its tools as they are tried."""
     task = drafted.tasks[0] if drafted.tasks else smoke_of(HELLO)
     bench.desk.say(f"smoke task: {task.input}")
@@ -133,7 +141,7 @@ async def _smoke(bench: Bench, name: str, text: str, tools: tuple[Tool, ...], dr
         workspace=bench.place,
     )
     try:
-        return await smoke_task(agent, task, bench.complete(f"smoke:{task.id}"))
+        return await smoke_task(agent, task, bench.complete(own, f"smoke:{task.id}"))
     except (InputError, RunError) as error:  # a tool that can't be opened, a model that is gone: the files are good
         return Smoke(passed=False, input=task.input, reason=str(error))
 
@@ -157,7 +165,7 @@ def _closing_notes(bench: Bench, drafted: Drafted, config: str | None) -> None:
     """What a person has to do or should know before they rely on it."""
     waiting = [one.ref for one in bench.chosen if one.ref is not None and not one.approved]
     for ref in dict.fromkeys(waiting):
-        bench.notes.append(f"{ref} is in quarantine: practice tool show {ref}, then practice tool approve {ref}")
+        bench.notes.append(f"{ref} is in quarantine: practice tool show {ref}, then {bench.to_approve(ref)}")
     if {"number", "exact", "rubric"} & set(drafted.counts()):
         bench.notes.append("computed answers are as right as the tool: read a few before you rely on them")
     if config is not None:

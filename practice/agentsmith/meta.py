@@ -7,12 +7,12 @@ steps work at, checked in the same way. What it leaves undone, the fixed steps d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from practice.agent import Agent, Limits
 from practice.agentsmith import steps
 from practice.agentsmith.bench import Bench
-from practice.agentsmith.types import Need
+from practice.agentsmith.types import Need, Reach
 from practice.errors import InputError
 from practice.prompt import template
 from practice.tool.find import find
@@ -35,7 +35,7 @@ async def let_build(bench: Bench) -> bool:
         workspace=bench.place,
     )
     bench.desk.say("an agent builds it, with the steps as its tools")
-    complete = bench.complete(f"meta:{bench.order.what}", "generate")
+    complete = bench.complete(bench.ask, f"meta:{bench.order.what}", "generate")
     rollout = await agent.run(bench.order.what, complete=complete, temperature=0.0)
     for step in rollout.steps:
         for result in step.results:
@@ -84,7 +84,7 @@ def _tools(bench: Bench) -> list[Callable[..., Any]]:
             raise ValueError(str(error)) from None
         return f"the assistant now has {one.ref}"
 
-    async def make_tool(what: str, reaches: Literal["nothing", "web", "files"] = "nothing") -> str:
+    async def make_tool(what: str, reaches: Reach = "nothing") -> str:
         """Have a function written and tested for the assistant. It takes some minutes.
 
         Args:

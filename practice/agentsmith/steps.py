@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from practice.agentsmith.types import Answered, Instructions, Need, Question
-from practice.errors import CallFailed
+from practice.agentsmith.types import Answered, Instructions, Need, Question, Reach
+from practice.errors import CallFailed, EndpointError
 from practice.tool.find import terms
 from practice.toolsmith.desk import Desk
 from practice.types import ToolSpec
@@ -24,6 +24,7 @@ QUESTIONS = 2
 """Most questions about a description."""
 FUNCTIONS = 2
 """Most functions that an agent is given: each is a place where a small model can go wrong."""
+_NOTHING = re.compile(r"\W*(?:nothing|none|no|n/?a)?\W*", re.IGNORECASE)
 ALIKE = 0.6
 """Two needs of which so large a share of the words is the same are one."""
 
@@ -49,10 +50,12 @@ class ClarifyReply(_Reply):
     questions: list[QuestionReply]
 
 
-class NeedsReply(_Reply):
-    """The answer to ``agent_needs``."""
+class NeedReply(_Reply):
+    """The answer to ``agent_needs`` and to ``agent_more``; ``work`` comes first, so that a model thinks first."""
 
-    functions: list[Need]
+    work: str
+    what: str
+    reaches: Reach
 
 
 class InstructionsReply(_Reply):
@@ -84,20 +87,33 @@ async def clarify(desk: Desk, what: str) -> tuple[Question, ...]:
 
 
 async def needs(desk: Desk, brief: str) -> tuple[Need, ...]:
-    """The functions that the agent needs; where the model gives no list, one that does what the description says."""
-    reach = {"type": "string", "enum": ["nothing", "web", "files"]}
-    shape = _listed("functions", FUNCTIONS, {"what": {"type": "string", "maxLength": 400}, "reaches": reach})
-    asked = desk.fill(
-        "agent_needs", NeedsReply, shape=shape, temperature=0.0, max_tokens=400, brief=brief, count=str(FUNCTIONS)
-    )
-    whole = NeedsReply(functions=[Need(what=one_line(brief))])
-    reply = await _or_else(desk, asked, whole, "the description itself is taken for what a function must do")
+    """The functions that the agent needs: one for the whole work, and a further one for what it leaves.
+
+    One is asked for first, since a small model asked for a list takes the work apart. Where the model gives no answer
+    to that, a function that does what the description says.
+    """
+    whole = NeedReply(work=one_line(brief), what=one_line(brief), reaches="nothing")
+    instead = "the description itself is taken for what a function must do"
     found: list[Need] = []
-    for need in reply.functions:
-        what = one_line(need.what)
-        if what and not any(_alike(what, other.what) for other in found):
-            found.append(need.model_copy(update={"what": what}))
-    return tuple(found[:FUNCTIONS])
+    while len(found) < FUNCTIONS:
+        if found:
+            have = "\n".join(f"- {need.what}" for need in found)
+            asked = _need(desk, "agent_more", brief=brief, functions=have)
+            reply = await _or_else(desk, asked, NeedReply(work="", what="", reaches="nothing"), "no further function")
+        else:
+            reply = await _or_else(desk, _need(desk, "agent_needs", brief=brief), whole, instead)
+        what = one_line(reply.what) or one_line(reply.work)
+        if _NOTHING.fullmatch(reply.work) or not what or any(_alike(what, need.what) for need in found):
+            break
+        found.append(Need(what=what, reaches=reply.reaches))
+    return tuple(found)
+
+
+def _need(desk: Desk, template: str, **values: str) -> Awaitable[NeedReply]:
+    text = {"type": "string", "maxLength": 500}
+    reaches = {"type": "string", "enum": list(get_args(Reach))}
+    shape = _object({"work": {"type": "string", "maxLength": 160}, "what": text, "reaches": reaches})
+    return desk.fill(template, NeedReply, shape=shape, temperature=0.0, max_tokens=300, **values)
 
 
 async def instruct(desk: Desk, brief: str, tools: Sequence[ToolSpec]) -> Instructions:
@@ -173,10 +189,15 @@ def signature(tool: ToolSpec) -> str:
 
 
 async def _or_else(desk: Desk, asked: Awaitable[T], instead: T, consequence: str) -> T:
-    """What was asked for; where the call came to nothing, ``instead``, and a line that says so."""
+    """What was asked for; where the call came to nothing, ``instead``, and a line that says so.
+
+    Raises EndpointError where the model never answered at all: then nothing that is made would be worth anything.
+    """
     try:
         return await asked
     except CallFailed as error:
+        if not desk.usage.calls:
+            raise EndpointError(f"the model does not answer: {error}") from error
         desk.say(f"{error}; {consequence}")
         return instead
 

@@ -10,10 +10,25 @@ from practice.agentsmith.smoke import Smoke
 from practice.config import ModelSpec
 from practice.types import Task, Usage, Value
 
-__all__ = ["NAME", "Answered", "Chosen", "Drafted", "Instructions", "MadeAgent", "Mode", "Need", "Order", "Question"]
+__all__ = [
+    "NAME",
+    "Answered",
+    "Chosen",
+    "Drafted",
+    "Instructions",
+    "MadeAgent",
+    "Mode",
+    "Need",
+    "Order",
+    "Question",
+    "Reach",
+]
 
 Mode = Literal["workflow", "meta"]
 """``workflow``: fixed steps, in code. ``meta``: an agent decides, with these steps as its tools."""
+
+Reach = Literal["nothing", "web", "files"]
+"""What a function has to reach beyond its arguments."""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """What an agent's name may be: it names files, and a run's settings ask for the same."""
@@ -54,7 +69,7 @@ class Need(Value):
     """Something that a function must do for the agent."""
 
     what: str
-    reaches: Literal["nothing", "web", "files"] = "nothing"
+    reaches: Reach = "nothing"
 
 
 class Chosen(Value):

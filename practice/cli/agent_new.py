@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from practice.cli.common import AsJson, WorkspaceDir, note, print_json, table, workspace
-from practice.errors import InputError
+from practice.cli.making import Unsafe, asking, model_of, sandbox_for
 
 if TYPE_CHECKING:
     from practice.agentsmith import MadeAgent, Order
@@ -24,18 +25,15 @@ Mode = Literal["workflow", "meta"]
 def new(
     what: Annotated[str, typer.Argument(help="What the agent is to do, in plain words.")],
     mode: Annotated[
-        Mode, typer.Option("--mode", help="workflow: fixed steps; meta: an agent that has these steps as its tools.")
+        Mode,
+        typer.Option(metavar="MODE", help="workflow: fixed steps; meta: an agent that has these steps as its tools."),
     ] = "workflow",
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is assumed instead is written down.")] = False,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", metavar="M", help="The model that builds it and that it uses; default: the workspace's."
-        ),
+        typer.Option(help="Who builds it, and what it uses; default: teacher and agent's model of practice.yaml."),
     ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="N", help="Its name; default: the model's choice.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Its name; default: the model's choice.")] = None,
     approve_tested: Annotated[
         bool,
         typer.Option(
@@ -43,55 +41,45 @@ def new(
             help="Trust new tools whose tests pass, with the hosts and files that the description names.",
         ),
     ] = False,
-    unsafe: Annotated[
-        bool,
-        typer.Option("--unsafe-no-sandbox", help="Run what the model wrote on this machine as it is. Don't."),
-    ] = False,
+    unsafe: Unsafe = False,
     directory: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an agent from a description: instructions, the tools that it lacks, starter tasks, a run's settings."""
-    from practice import sandbox
-    from practice.agentsmith import Order
+    from practice.agentsmith import Order, check_order
 
     place = workspace(directory)
-    order = Order(what=what, model=building_model(place, model), mode=mode, name=name, approve_tested=approve_tested)
-    engine = sandbox.engine(unsafe=unsafe)
-    made = asyncio.run(_make(order, place, engine, None if yes else _person))
+    builder, own = _models(place, model)
+    order = Order(what=what, model=own, mode=mode, name=name, approve_tested=approve_tested)
+    check_order(order, place)
+    engine = sandbox_for(unsafe)  # before a model is asked for anything
+    made = asyncio.run(_make(order, place, engine, builder, None if yes else _person))
     if as_json:
         print_json(made)
     else:
         _show(made)
 
 
-def building_model(place: Workspace, given: str | None) -> ModelSpec:
-    """The model that is asked: ``given``, else that of the agent in ``practice.yaml``, else the one that all agents of
-    the workspace share. Raises InputError where there is none.
-    """
-    from practice.agent import AgentSpec
-    from practice.config import ModelSpec, Yaml, load_settings, parse, read_yaml
-
+def _models(place: Workspace, given: str | None) -> tuple[ModelSpec, ModelSpec]:
+    """(who builds, what the agent uses): ``given`` for both, else the teacher and the agent of ``practice.yaml``."""
+    builder = model_of(place, given)
     if given is not None:
-        return parse(ModelSpec, Yaml({"name": given}), "--model")
-    if (place.root / "practice.yaml").is_file():
-        paths = [place.path(load_settings(None, [], place).agent)]
-    else:
-        paths = sorted(place.agents.glob("*.yaml"))
-    models = [parse(AgentSpec, read_yaml(path)).model for path in paths]
-    if not models or any(model != models[0] for model in models):
-        found = f"{len(models)} agents of different models" if models else "no agent in the workspace"
-        raise InputError("the model to use, --model M", found=found, key="--model")
-    return models[0]
+        return builder, builder
+    from practice.agent import AgentSpec
+    from practice.config import load_settings, parse, read_yaml
+
+    return builder, parse(AgentSpec, read_yaml(place.path(load_settings(None, [], place).agent))).model
 
 
-async def _make(order: Order, place: Workspace, engine: Engine, person: Person | None) -> MadeAgent:
-    from practice.agent.standalone import connected
+async def _make(order: Order, place: Workspace, engine: Engine, builder: ModelSpec, person: Person | None) -> MadeAgent:
     from practice.agentsmith import make_agent
-    from practice.config import load_env
 
-    load_env(place)
-    async with connected(order.model, None, place.root) as ask:
-        return await make_agent(order, ask=ask, workspace=place, engine=engine, person=person, told=note)
+    async with AsyncExitStack() as stack:
+        ask = await stack.enter_async_context(asking(place, builder))
+        # One model is asked through one connection: a local server would else be started twice.
+        same = order.model == builder
+        own = ask if same else await stack.enter_async_context(asking(place, order.model))
+        return await make_agent(order, ask=ask, own=own, workspace=place, engine=engine, person=person, told=note)
 
 
 async def _person(question: str, assumption: str) -> str:

@@ -28,12 +28,26 @@ def add_vat(amount: float, rate: float) -> float:
     return amount + amount * rate / 100
 '''
 
+
+def need(what: str, reaches: str = "nothing") -> dict[str, str]:
+    """A function that is needed."""
+    return {"work": what, "what": what, "reaches": reaches}
+
+
+NEED = need("Given an amount and a rate, return the amount with VAT.")
+NO_MORE = {"work": "nothing", "what": "", "reaches": "nothing"}
+
+
+def needs(*wanted: dict[str, str]) -> Callable[[Request], dict[str, str]]:
+    """These functions one after the other, then no more."""
+    left = list(wanted)
+    return lambda request: left.pop(0) if left else NO_MORE
+
+
 #: What the building model says, by the name of the schema that it is asked for.
 ANSWERS: Mapping[str, Any] = {
     "ClarifyReply": {"questions": [{"question": "Which currency?", "assumption": "Euro."}]},
-    "NeedsReply": {
-        "functions": [{"what": "Given an amount and a rate, return the amount with VAT.", "reaches": "nothing"}]
-    },
+    "NeedReply": lambda request: NEED if "It has these functions" not in request.messages[0].content else NO_MORE,
     "SameReply": {"needed": "a", "gives": "b", "covers": "nothing"},
     "InstructionsReply": {"role": "You add VAT.", "steps": ["1. Call add_vat."], "answer": "Give the sum."},
     "NameReply": {"description": "Adds VAT to net amounts.", "name": "VAT helper"},
