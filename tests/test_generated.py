@@ -115,7 +115,7 @@ def test_one_changed_byte_is_quarantine_again(tmp_path: Path, part: str) -> None
     assert trust.state(place, "double") == "approved"
     text = (folder / part).read_text()
     (folder / part).write_text(text + "\n")
-    assert trust.state(place, "double") == "quarantined" and trust.permit(place, "double") == sandbox.Permit()
+    assert trust.state(place, "double") == "quarantined" and trust.trust_of(place, "double") is None
     (folder / part).write_text(text)
     assert trust.state(place, "double") == "approved"
     (folder / part).unlink()
@@ -137,7 +137,14 @@ def test_what_is_given_is_what_the_card_asks_and_the_person_says(tmp_path: Path)
     put_tool(place, permissions=Permissions(hosts=("example.org",), read=("notes",)))
     given = trust.approve(place, "double", by="person", read=["notes"])
     assert given.hosts == () and given.by == "person"
-    assert trust.permit(place, "double").read == (str((tmp_path / "notes").resolve()),)
+    with pytest.raises(InputError, match="none there"):
+        trust.permit_of(place, given)
+    (tmp_path / "notes").mkdir()
+    assert trust.permit_of(place, given).read == (str((tmp_path / "notes").resolve()),)
+    (tmp_path / "notes").rmdir()
+    (tmp_path / "notes").symlink_to(tmp_path.parent)
+    with pytest.raises(InputError, match="inside the workspace"):
+        trust.permit_of(place, given)
     for fields in ({"hosts": ["example.com"]}, {"read": ["tasks"]}):
         with pytest.raises(InputError, match="card of double asks for"):
             trust.approve(place, "double", by="person", **fields)  # pyright: ignore[reportArgumentType]

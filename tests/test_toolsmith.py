@@ -9,10 +9,11 @@ import pytest
 
 from practice import sandbox
 from practice.errors import CallFailed, InputError
-from practice.sandbox import Permit, SandboxLimits
+from practice.sandbox import SandboxLimits
 from practice.tool import trust
 from practice.toolsmith import Made, MakeLimits, Unmade, Wish, make, run_tests
 from practice.toolsmith.suite import run_suite
+from practice.toolsmith.world import ADDRESS
 from tests.smiths import (
     CASES,
     DOUBLE,
@@ -261,6 +262,44 @@ async def test_a_tool_that_reads_files_is_tested_with_files_of_its_tests(tmp_pat
     assert (await run_tests(made.name, empty_workspace(tmp_path), sandbox.engine())).ok
 
 
+async def test_a_tool_that_fetches_pages_is_tested_on_pages_of_its_tests(tmp_path: Path) -> None:
+    plan = {
+        **PLAN,
+        "name": "page title",
+        "purpose": "Give the title of a web page.",
+        "arguments": [{"name": "url", "type": "str", "about": "The page's full address."}],
+        "errors": "there is no such page",
+    }
+    code = (
+        "from urllib.request import urlopen\nfrom bs4 import BeautifulSoup\n\ndef page_title(url):\n"
+        "    with urlopen(url) as answer:\n        return BeautifulSoup(answer.read(), 'html.parser').title.string"
+    )
+    cases = [
+        {
+            "files": [{"name": f"{n}.html", "content": f"<html><title>Page {n}</title></html>"}],
+            "arguments": {"url": f"{ADDRESS}{n}.html"},
+            "result": f"Page {n}",
+        }
+        for n in range(6)
+    ]
+    errors = {"cases": [{"why": "missing", "files": [], "arguments": {"url": f"{ADDRESS}none.html"}}]}
+    smith = Smith(plan=plan, code=[code], cases=[json.dumps({"cases": cases})], errors=json.dumps(errors))
+    made = await made_by(smith, tmp_path, wish="Give the title of a page.", hosts=("example.org",))
+    assert isinstance(made, Made) and made.card is not None, made
+    assert made.card.permissions.hosts == ("example.org",) and made.card.tests.errors >= 1
+    assert set(made.card.dependencies) == {"bs4", "urllib.request"}
+    prompts = [request.messages[0].content for request in smith.model.requests]
+    assert all("full address of each page (example.org)" in text for text in prompts if "What it is for" in text)
+    assert (await run_tests(made.name, empty_workspace(tmp_path), sandbox.engine())).ok
+
+
+async def test_a_third_implementation_is_asked_for_only_where_two_do_not_agree(tmp_path: Path) -> None:
+    agreed, disputed = Smith(), Smith(code=[WRONG, RIGHT])
+    await made_by(agreed, tmp_path / "a")
+    await made_by(disputed, tmp_path / "b")
+    assert agreed.count("Write one Python") == 2 and disputed.count("Write one Python") == 3
+
+
 # ---------------------------------------------------------------- the runner of tests
 
 
@@ -276,7 +315,7 @@ async def test_each_test_stands_alone() -> None:
         "def helper():\n    assert False\n"
     )
     limits = SandboxLimits(seconds=1.0)
-    ran = await run_suite(DOUBLE, tests, sandbox.engine(), limits=limits, permit=Permit())
+    ran = await run_suite(DOUBLE, tests, sandbox.engine(), limits=limits)
     assert ran.passed == ("test_right", "test_right_again") and not ran.ok
     assert "four is not five" in ran.failed["test_wrong"]
     assert set(ran.failed) == {"test_wrong", "test_hangs", "test_ends", "test_lies"}
@@ -284,7 +323,7 @@ async def test_each_test_stands_alone() -> None:
 
 async def test_no_test_and_code_that_does_not_load_are_failures() -> None:
     engine = sandbox.engine()
-    ran = await run_suite(DOUBLE, "x = 1\n", engine, limits=SandboxLimits(), permit=Permit())
+    ran = await run_suite(DOUBLE, "x = 1\n", engine, limits=SandboxLimits())
     assert not ran.ok and "no test" in str(ran.failed)
-    ran = await run_suite("1 / 0\n", DOUBLE_TESTS, engine, limits=SandboxLimits(), permit=Permit())
+    ran = await run_suite("1 / 0\n", DOUBLE_TESTS, engine, limits=SandboxLimits())
     assert not ran.ok and "ZeroDivisionError" in ran.failed["test_two"]

@@ -79,6 +79,15 @@ def test_a_plan_has_free_names_and_each_argument_once() -> None:
     assert "Raises" not in header(made)
 
 
+def test_what_is_measured_is_no_whole_number() -> None:
+    arguments = [
+        {"name": name, "type": kind, "about": ""} for name, kind in (("tip_percent", "int"), ("people", "int"))
+    ]
+    arguments.append({"name": "prices", "type": "list[int]", "about": ""})
+    made = planned(PlanReply.model_validate({**PLAN, "arguments": arguments}), name="x", taken=())
+    assert [argument.type for argument in made.arguments] == ["float", "int", "list[float]"]
+
+
 def test_every_type_of_a_plan_has_a_schema_and_is_an_annotation_that_tools_know() -> None:
     assert set(SCHEMAS) == set(get_args(Type))
     for kind in SCHEMAS:
@@ -221,6 +230,23 @@ def test_values_are_checked_against_the_plan(value: Any, kind: str, right: bool)
 
 
 @pytest.mark.parametrize(
+    ("value", "kind", "called"),
+    [
+        (1, "float", 1.0),
+        (1, "int", 1),
+        (True, "bool", True),
+        ([1, 2.5], "list[float]", [1.0, 2.5]),
+        ([[1]], "list[list[float]]", [[1.0]]),
+        ({"a": 1}, "dict[str, float]", {"a": 1.0}),
+        ("1", "float", "1"),
+        (None, "list[float]", None),
+    ],
+)
+def test_tests_call_a_tool_as_an_agent_does(value: Any, kind: str, called: Any) -> None:
+    assert repr(cases.as_called(value, kind)) == repr(called)
+
+
+@pytest.mark.parametrize(
     ("value", "result", "is_given"),
     [(14, "XIV", True), (14, "XV", False), (15, "XIV", False), (1, "XIV", False)],
 )
@@ -243,14 +269,14 @@ def test_tests_are_valid_python_with_one_test_a_case() -> None:
 
 
 def test_a_shape_asks_for_arguments_by_name_and_type() -> None:
-    shape = cases.cases_shape(COUNT, 4, results=True, files=False)
+    shape = cases.cases_shape(COUNT, 4, results=True, world="none")
     items = shape["properties"]["cases"]["items"]
     assert items["properties"]["arguments"]["required"] == ["text", "word"]
     assert items["properties"]["result"] == {"type": "integer"} and list(items["properties"])[-1] == "result"
     assert shape["properties"]["cases"]["minItems"] == 4
     assert (
         "result"
-        not in cases.cases_shape(COUNT, 2, results=False, files=True)["properties"]["cases"]["items"]["required"]
+        not in cases.cases_shape(COUNT, 2, results=False, world="files")["properties"]["cases"]["items"]["required"]
     )
 
 

@@ -73,7 +73,7 @@ def show(
 @app.command("test")
 def test(name: Name, unsafe: Unsafe = False, directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
     """Run a generated tool's tests in the sandbox; exits 5 where one fails."""
-    ran = _test(workspace(directory), name, (), unsafe=unsafe)
+    ran = _test(workspace(directory), name, unsafe=unsafe)
     if as_json:
         print_json(ran)
     else:
@@ -140,7 +140,7 @@ def trust_tested(
     from practice.tool.generated import read_generated
 
     asked = read_generated(name, place).card.permissions
-    ran = _test(place, name, hosts, unsafe=unsafe)
+    ran = _test(place, name, unsafe=unsafe)
     if not ran.ok:
         test, why = next(iter(ran.failed.items()))
         raise CheckFailed(f"{name} is not approved: {len(ran.failed)} tests fail, {test}: {why}")
@@ -151,14 +151,12 @@ def trust_tested(
     return given.model_dump(mode="json")
 
 
-def _test(place: Workspace, name: str, hosts: list[str] | tuple[str, ...], *, unsafe: bool) -> TestRun:
-    from practice.sandbox import Permit
+def _test(place: Workspace, name: str, *, unsafe: bool) -> TestRun:
     from practice.tool.generated import read_generated
     from practice.toolsmith import run_tests
 
     read_generated(name, place)  # a wrong name is told before a sandbox is looked for
-    permit = Permit(hosts=tuple(hosts)) if hosts else None
-    return asyncio.run(run_tests(name, place, sandbox_for(unsafe), permit=permit))
+    return asyncio.run(run_tests(name, place, sandbox_for(unsafe)))
 
 
 # ---------------------------------------------------------------- inside

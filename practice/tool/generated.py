@@ -16,7 +16,7 @@ from practice.sandbox import Engine, Permit, Ran, SandboxLimits, Session
 from practice.tool.card import Card, read_card
 from practice.tool.function import Opening, Tool, tool_from_function
 from practice.tool.signature import stub
-from practice.tool.trust import State, digest, permit, state
+from practice.tool.trust import State, digest, digest_of, permit_of, read_parts, state, trust_of
 from practice.types import ToolSpec
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
 LIMITS = SandboxLimits()
 """Of each call of a generated tool."""
 
+NOTHING = Permit()
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _SAID: dict[Ended, str] = {
     "timeout": "it took longer than it may",
@@ -66,7 +67,8 @@ class Generated:
 
 def generated_names(workspace: Workspace) -> list[str]:
     """The names of all generated tools, whatever state they are in."""
-    return sorted(file.parent.name for file in (workspace.tools / "generated").glob("*/tool.py"))
+    found = (file.parent.name for file in (workspace.tools / "generated").glob("*/tool.py"))
+    return sorted(name for name in found if name.isidentifier())
 
 
 def read_generated(name: str, workspace: Workspace) -> Generated:
@@ -103,7 +105,13 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
     nothing; for what a person sees before they decide. Raises InputError for a tool that nobody approved (or
     that changed since), and SandboxMissing (a RunError) where this machine has no sandbox.
     """
+<<<<<<< HEAD
     if not trial and state(workspace, name) == "quarantined":
+=======
+    parts = read_parts(workspace.tools / "generated" / name)
+    trust = trust_of(workspace, name, digest_of(parts))
+    if trust is None:
+>>>>>>> toolsmith
         raise InputError(
             "an approved tool",
             found=f"{name!r} in quarantine: read it (practice tool show {name}), then practice tool approve {name}",
@@ -113,14 +121,19 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
         from practice import sandbox
 
         engine = sandbox.engine()
-    tool = _tool(name, workspace)
-    source = (workspace.tools / "generated" / name / "tool.py").read_text(encoding="utf-8")
-    return replace(tool, opening=_opening(name, source, engine, permit(workspace, name), workspace))
+    source = parts["tool.py"].decode()
+    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=trust.sha256)
+    return replace(tool, opening=_opening(name, source, engine, permit_of(workspace, trust), workspace))
 
 
 @asynccontextmanager
 async def open_tool(
-    engine: Engine, modules: Mapping[str, str], *, limits: SandboxLimits, permit: Permit, folder: Path | None = None
+    engine: Engine,
+    modules: Mapping[str, str],
+    *,
+    limits: SandboxLimits,
+    permit: Permit = NOTHING,
+    folder: Path | None = None,
 ) -> AsyncGenerator[tuple[Session, Ran | None]]:
     """A session with ``modules`` (name -> source) loaded in their order; the second is the first load that failed.
 
@@ -165,7 +178,7 @@ def _opening(name: str, source: str, engine: Engine, allowed: Permit, workspace:
 async def _opened(
     name: str, source: str, engine: Engine, allowed: Permit, workspace: Workspace
 ) -> AsyncGenerator[Callable[..., Any]]:
-    opened = open_tool(engine, {"tool": source}, limits=LIMITS, permit=allowed, folder=workspace.root)
+    opened = open_tool(engine, {"tool": source}, limits=LIMITS, permit=allowed, folder=workspace.root.resolve())
     async with opened as (session, broken):
 
         async def invoke(**arguments: Any) -> Any:

@@ -33,9 +33,11 @@ __all__ = [
     "approve_hosts",
     "approved_hosts",
     "digest",
+    "digest_of",
     "forget",
     "last_test",
-    "permit",
+    "permit_of",
+    "read_parts",
     "record_test",
     "state",
     "trust_of",
@@ -76,12 +78,22 @@ class Tested(Value):
     """Test -> what happened."""
 
 
+def read_parts(folder: Path) -> dict[str, bytes]:
+    """The tool's files, read once, so that what is checked is what is run."""
+    return {part: (folder / part).read_bytes() for part in PARTS if (folder / part).is_file()}
+
+
 def digest(folder: Path) -> str:
+    """:func:`digest_of` the files that lie there now."""
+    return digest_of(read_parts(folder))
+
+
+def digest_of(parts: Mapping[str, bytes]) -> str:
     """sha256 over name, length and content of the tool's three files; a missing one counts as such."""
     whole = hashlib.sha256()
     for part in PARTS:
-        data = (folder / part).read_bytes() if (folder / part).is_file() else b"\0missing"
-        whole.update(f"{part}\0{len(data)}\0".encode() + data)
+        data = parts.get(part)
+        whole.update(f"{part}\0{'missing' if data is None else len(data)}\0".encode() + (data or b""))
     return whole.hexdigest()
 
 
@@ -90,17 +102,21 @@ def state(workspace: Workspace, name: str) -> State:
     return "quarantined" if trust_of(workspace, name) is None else "approved"
 
 
-def trust_of(workspace: Workspace, name: str) -> Trust | None:
-    """The approval that holds for the tool as it lies on disk now."""
+def trust_of(workspace: Workspace, name: str, sha256: str | None = None) -> Trust | None:
+    """The approval that holds for the tool as it lies on disk now, or for the files of this digest."""
     trust = _read(workspace, "trust", Trust).get(name)
-    return trust if trust is not None and trust.sha256 == digest(workspace.tools / "generated" / name) else None
+    known = trust.sha256 if trust is not None else None
+    return trust if known == (sha256 or digest(workspace.tools / "generated" / name)) else None
 
 
-def permit(workspace: Workspace, name: str) -> Permit:
-    """What an approved tool may reach: hosts, and absolute paths in the workspace. Nothing for a quarantined one."""
-    trust = trust_of(workspace, name)
-    if trust is None:
-        return Permit()
+def permit_of(workspace: Workspace, trust: Trust) -> Permit:
+    """What was approved, as a sandbox takes it: hosts, and absolute paths. Raises InputError for a path that has
+    gone, or that leads out of the workspace by now.
+    """
+    for path in trust.read:
+        check_inside(workspace, path)
+        if not workspace.path(path).exists():
+            raise InputError("a file or folder of the workspace that may be read", found="none there", file=path)
     return Permit(hosts=trust.hosts, read=tuple(str(workspace.path(path)) for path in trust.read))
 
 

@@ -7,12 +7,24 @@ from typing import get_args
 
 from practice.errors import CallFailed
 from practice.toolsmith.bench import Bench
-from practice.toolsmith.cases import Case, CaseReply, CasesReply, Kind, Outcome, cases_shape, fits, given, unique
+from practice.toolsmith.cases import (
+    Case,
+    CaseReply,
+    CasesReply,
+    Kind,
+    Outcome,
+    as_called,
+    cases_shape,
+    fits,
+    given,
+    unique,
+)
 from practice.toolsmith.code import read_code, shown
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.mutants import Mutant
 from practice.toolsmith.plan import Plan, PlanReply, Type, header, planned
 from practice.toolsmith.settle import call_text
+from practice.toolsmith.world import World, prompt_line
 
 __all__ = ["cases", "code", "errors", "more", "plan"]
 
@@ -50,17 +62,17 @@ async def plan(desk: Desk, what: str, *, name: str | None, taken: Collection[str
     return made
 
 
-async def code(desk: Desk, what: str, target: Plan, modules: tuple[str, ...], count: int) -> list[str]:
-    """Independent implementations, at least one. Raises CallFailed where none is usable."""
+async def code(desk: Desk, what: str, target: Plan, modules: tuple[str, ...], places: Sequence[int]) -> list[str]:
+    """Independent implementations. Raises CallFailed where place 0 is among ``places`` and none is usable."""
     found: list[str] = []
     failure: CallFailed | None = None
-    for number in range(count):
+    for place in places:
         try:
             source = await desk.text(
                 "tool_code",
                 lambda said: read_code(said, target, modules),
                 name=target.name,
-                temperature=0.1 if number == 0 else 0.8,  # the first is the likeliest, the others differ from it
+                temperature=0.1 if place == 0 else 0.8,  # the first is the likeliest, the others differ from it
                 max_tokens=1024,
                 what=what,
                 modules=shown(modules),
@@ -72,13 +84,13 @@ async def code(desk: Desk, what: str, target: Plan, modules: tuple[str, ...], co
             failure = error
             continue
         found.append(source)
-    desk.say(f"{len(found)} of {count} implementations are usable")
-    if not found and failure is not None:
+    desk.say(f"{len(found)} of {len(places)} implementations are usable")
+    if not found and 0 in places and failure is not None:
         raise failure
     return found
 
 
-async def cases(desk: Desk, what: str, target: Plan, count: int, *, files: bool, attempt: int) -> list[Case]:
+async def cases(desk: Desk, what: str, target: Plan, count: int, *, world: World, attempt: int) -> list[Case]:
     """Calls with results: half of them usual ones, then edge cases. Raises CallFailed."""
     usual = (count + 1) // 2
     kinds = (
@@ -88,13 +100,14 @@ async def cases(desk: Desk, what: str, target: Plan, count: int, *, files: bool,
     reply = await desk.fill(
         "tool_cases",
         CasesReply,
-        shape=cases_shape(target, count, results=True, files=files),
+        shape=cases_shape(target, count, results=True, world=world),
         temperature=0.3 if attempt == 0 else 0.8,
-        max_tokens=300 + 150 * count,
+        max_tokens=_room(count, world),
         what=what,
         header=header(target),
         count=str(count),
         kinds=kinds,
+        files=prompt_line(world),
     )
     made = _made(reply.cases[:usual], target, "usual") + _made(reply.cases[usual:], target, "edge")
     found = [case.model_copy(update={"fixed": given(case, what)}) for case in unique(made)]
@@ -102,19 +115,20 @@ async def cases(desk: Desk, what: str, target: Plan, count: int, *, files: bool,
     return found
 
 
-async def errors(desk: Desk, what: str, target: Plan, count: int, *, files: bool) -> list[Case]:
+async def errors(desk: Desk, what: str, target: Plan, count: int, *, world: World) -> list[Case]:
     """Calls that must be refused; none where the model's answer can't be used."""
     try:
         reply = await desk.fill(
             "tool_errors",
             CasesReply,
-            shape=cases_shape(target, count, results=False, files=files),
+            shape=cases_shape(target, count, results=False, world=world),
             temperature=0.3,
-            max_tokens=200 + 120 * count,
+            max_tokens=_room(count, world),
             what=what,
             header=header(target),
             count=str(count),
             errors=target.errors,
+            files=prompt_line(world),
         )
     except CallFailed as error:
         if error.kind != "unparsable":
@@ -124,7 +138,7 @@ async def errors(desk: Desk, what: str, target: Plan, count: int, *, files: bool
 
 
 async def more(
-    desk: Desk, what: str, bench: Bench, kept: Sequence[int], mutant: Mutant, *, files: bool, count: int = 3
+    desk: Desk, what: str, bench: Bench, kept: Sequence[int], mutant: Mutant, *, world: World, count: int = 3
 ) -> list[Case]:
     """Calls that would notice a broken version; none where the model's answer can't be used."""
     target = bench.plan
@@ -132,13 +146,14 @@ async def more(
         reply = await desk.fill(
             "tool_more",
             CasesReply,
-            shape=cases_shape(target, count, results=True, files=files),
+            shape=cases_shape(target, count, results=True, world=world),
             temperature=0.6,
-            max_tokens=300 + 150 * count,
+            max_tokens=_room(count, world),
             what=what,
             header=header(target),
             calls="\n".join(f"- {call_text(bench, bench.cases[c])}" for c in kept[:8]),
             broken=mutant.what,
+            files=prompt_line(world),
             count=str(count),
         )
     except CallFailed as error:
@@ -148,12 +163,17 @@ async def more(
     return _made(reply.cases, target, "more")
 
 
+def _room(count: int, world: World) -> int:
+    """Tokens for the answer with ``count`` cases; one that is cut off is lost."""
+    return 300 + count * (150 if world == "none" else 280)
+
+
 def _made(replies: Sequence[CaseReply], target: Plan, kind: Kind) -> list[Case]:
     """Cases of replies that fit the plan's types: an endpoint that knows no JSON schema may send others."""
     results = kind != "error"
     found: list[Case] = []
     for reply in replies:
-        arguments = {name: reply.arguments.get(name) for name in target.names}
+        arguments = {a.name: as_called(reply.arguments.get(a.name), a.type) for a in target.arguments}
         right = all(fits(arguments[argument.name], argument.type) for argument in target.arguments)
         if not right or (results and not fits(reply.result, target.returns)):
             continue

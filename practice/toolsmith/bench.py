@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from practice.sandbox import Engine, Permit, SandboxLimits
+from practice.sandbox import Engine, SandboxLimits
 from practice.toolsmith.cases import Case, Outcome, same_outcome
 from practice.toolsmith.plan import Plan
 from practice.toolsmith.suite import outcomes
@@ -25,7 +25,6 @@ class Bench:
     plan: Plan
     engine: Engine
     limits: SandboxLimits
-    permit: Permit
     sources: list[str] = field(default_factory=list[str])
     voters: list[int] = field(default_factory=list[int])
     """Implementations that were written without knowledge of a case, one that was written twice stands twice;
@@ -56,11 +55,17 @@ class Bench:
         """What the cases come to with a source that is not added."""
         if not cases:
             return []
-        return await outcomes(source, self.plan, cases, self.engine, limits=limits or self.limits, permit=self.permit)
+        return await outcomes(source, self.plan, cases, self.engine, limits=limits or self.limits)
 
     def votes(self, case: int, outcome: Outcome) -> int:
         """How many independent implementations come to ``outcome``."""
         return sum(same_outcome(self.table[voter][case], outcome) for voter in self.voters)
+
+    def disputed(self) -> bool:
+        """Whether an implementation and a case, or two implementations, differ on anything."""
+        return len(self.voters) < 2 or not all(
+            self.holds(voter, case) for voter in self.voters for case in range(len(self.cases))
+        )
 
     def holds(self, source: int, case: int) -> bool:
         """Whether an implementation gives what the case expects."""

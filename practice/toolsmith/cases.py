@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from practice.toolsmith.plan import SCHEMAS, Plan
+from practice.toolsmith.world import ADDRESS, HELPERS, IMPORTS, World
 from practice.types import Value
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Kind",
     "Origin",
     "Outcome",
+    "as_called",
     "cases_shape",
     "fits",
     "given",
@@ -39,7 +41,9 @@ Origin = Literal["said", "agreed", "judged", "observed"]
 
 
 class Outcome(Value):
-    """What a call came to: a ``value``, an ``error`` (the function raised ValueError), or ``broken``: all else."""
+    """What a call came to: a ``value``; an ``error``: the function refused, it raised ValueError, or OSError for a file
+    or page that is not there; or ``broken``: all else.
+    """
 
     kind: Literal["value", "error", "broken"]
     value: Any = None
@@ -67,6 +71,11 @@ class Case(Value):
     origin: Origin = "said"
     fixed: bool = False
     """The wish itself holds this example: the code is wrong where it gives something else."""
+
+    @property
+    def served(self) -> bool:
+        """Whether its files are pages that it fetches."""
+        return any(isinstance(value, str) and ADDRESS in value for value in self.arguments.values())
 
     @property
     def identity(self) -> str:
@@ -98,7 +107,7 @@ class CasesReply(BaseModel):
     cases: list[CaseReply]
 
 
-def cases_shape(plan: Plan, count: int, *, results: bool, files: bool) -> dict[str, Any]:
+def cases_shape(plan: Plan, count: int, *, results: bool, world: World) -> dict[str, Any]:
     """The JSON schema of ``count`` cases of ``plan``: its arguments by name and type, and its result's type."""
     arguments: dict[str, Any] = {
         "type": "object",
@@ -108,7 +117,7 @@ def cases_shape(plan: Plan, count: int, *, results: bool, files: bool) -> dict[s
     }
     text = {"type": "string"}
     properties: dict[str, Any] = {"why": text}
-    if files:
+    if world != "none":
         file = {"type": "object", "properties": {"name": text, "content": text}, "required": ["name", "content"]}
         properties["files"] = {"type": "array", "items": {**file, "additionalProperties": False}, "maxItems": 3}
     properties["arguments"] = arguments
@@ -137,6 +146,18 @@ def fits(value: Any, kind: str) -> bool:
         items = cast("dict[str, Any]", value).values() if isinstance(value, dict) else None
         return items is not None and all(not of or fits(one, of) for one in items)
     return isinstance(value, {"str": str, "int": int, "float": (int, float)}[name])
+
+
+def as_called(value: Any, kind: str) -> Any:
+    """A JSON value as a tool gets it from an agent: a whole number is a float where the type says so."""
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind.startswith("list[") and isinstance(value, list):
+        return [as_called(one, kind[5:-1]) for one in cast("list[Any]", value)]
+    if kind.startswith("dict[") and isinstance(value, dict):
+        of = kind[5:-1].partition(", ")[2]
+        return {key: as_called(one, of) for key, one in cast("dict[str, Any]", value).items()}
+    return value
 
 
 def given(case: Case, wish: str) -> bool:
@@ -197,40 +218,31 @@ def gives(arguments, expected):
 
 
 def refuses(arguments):
-    """The call raises ValueError."""
+    """The call raises ValueError, or OSError for a file or page that is not there."""
     try:
         actual = {name}(**arguments)
-    except ValueError:
+    except (ValueError, OSError):
         return
     raise AssertionError(f"gave {{actual!r}}, expected ValueError")
-'''
-
-_PUT = '''
-
-def put(files):
-    """The files that a call finds in its folder."""
-    for name, content in files.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(content)
 '''
 
 
 def render(plan: Plan, cases: Sequence[Case]) -> str:
     """``test_tool.py``: one test a case, plain asserts, runnable by ``pytest`` beside ``tool.py`` too."""
-    files = any(case.files for case in cases)
-    imports = "import json\nimport math\n" + ("from pathlib import Path\n" if files else "")
+    files = any(case.files or case.served for case in cases)
+    imports = "import json\nimport math\n" + (IMPORTS if files else "")
     head = (
         f'"""Tests of {plan.name}: calls, and what each has to come to."""\n\n{imports}\nfrom tool import {plan.name}\n'
     )
     tests = "".join(_test(number, case) for number, case in enumerate(cases, 1))
-    return f"{head}\n{_HELPERS.format(name=plan.name)}{_PUT if files else ''}{tests}"
+    return f"{head}\n{_HELPERS.format(name=plan.name)}{f'{chr(10)}{HELPERS}' if files else ''}{tests}"
 
 
 def _test(number: int, case: Case) -> str:
     why = re.sub(r"[^\w .,:;()'=<>+*/%-]+", " ", case.why).strip() or case.kind
     lines = [f"def test_{number:02d}_{case.kind}():", f"    # {' '.join(why.split())[:90]}"]
-    if case.files:
-        lines.append(f"    put({case.files!r})")
+    if case.files or case.served:
+        lines.append(f"    {'serve' if case.served else 'put'}({case.files!r})")
     call = f"refuses({case.arguments!r})"
     if case.expected.kind == "value":
         call = f"gives({case.arguments!r}, {case.expected.value!r})"

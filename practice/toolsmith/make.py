@@ -12,7 +12,7 @@ from pathlib import Path
 from practice.calls import Ask
 from practice.config import Workspace
 from practice.errors import CallFailed, InputError
-from practice.sandbox import Engine, Permit
+from practice.sandbox import Engine
 from practice.tool import available_tools
 from practice.tool.card import Card, CardInput, CardTests, Making, Permissions
 from practice.tool.generated import generated_names
@@ -29,6 +29,7 @@ from practice.toolsmith.settle import Settled, settle
 from practice.toolsmith.sharpen import enough, sharpen, survivors
 from practice.toolsmith.suite import run_suite, test_names
 from practice.toolsmith.types import Made, MakeLimits, Unmade, Wish
+from practice.toolsmith.world import World, wish_line
 
 __all__ = ["make"]
 
@@ -125,14 +126,13 @@ class _Work:
     @property
     def what(self) -> str:
         """The wish for prompts, with what comes of its permissions."""
-        said = self.wish.what.strip()
-        if self.wish.read:
-            first = self.wish.read[0]
-            one = first if self.workspace.path(first).is_file() else f"{first}/example.txt"
-            said += f"\nIt reads files by their path from the workspace, as {one}."
-        if self.wish.hosts:
-            said += f"\nIt may speak to {', '.join(self.wish.hosts)} and to nobody else, with urllib.request."
-        return said
+        place = ", ".join(self.wish.hosts) if self.world == "pages" else (*self.wish.read, "")[0]
+        return self.wish.what.strip() + wish_line(self.world, place)
+
+    @property
+    def world(self) -> World:
+        """What a call finds around it."""
+        return "pages" if self.wish.hosts else "files" if self.wish.read else "none"
 
     async def do(self, *, look: bool) -> Made:
         """All stages in their order. Raises _Given, CallFailed."""
@@ -140,12 +140,9 @@ class _Work:
             return made
         self.plan = await asking.plan(self.desk, self.what, name=self.wish.name, taken=self.taken)
         modules = allowed(files=bool(self.wish.read), net=bool(self.wish.hosts))
-        permit = Permit(hosts=self.wish.hosts)  # the user's own word; files of the workspace are for later
-        bench = Bench(self.plan, self.engine, self.limits.sandbox, permit)
+        bench = Bench(self.plan, self.engine, self.limits.sandbox)
         self.stage = "code"
-        candidates = await asking.code(self.desk, self.what, self.plan, modules, self.limits.candidates)
-        for source in candidates:
-            await bench.add_source(source, votes=True)
+        await self.candidates(bench, modules, range(min(2, self.limits.candidates)))
         self.code = bench.sources[0]
         self.stage = "cases"
         state = await self.cases(bench, modules)
@@ -153,7 +150,12 @@ class _Work:
         self.stage = "mutants"
         broken, alive = await self.broken(bench, state, modules)
         self.stage = "tests"
-        return await self.write(bench, state, broken, alive, len(candidates))
+        return await self.write(bench, state, broken, alive)
+
+    async def candidates(self, bench: Bench, modules: tuple[str, ...], places: Sequence[int]) -> None:
+        """Independent implementations."""
+        for source in await asking.code(self.desk, self.what, bench.plan, modules, places):
+            await bench.add_source(source, votes=True)
 
     async def look(self) -> Made | None:
         """An existing tool."""
@@ -174,16 +176,18 @@ class _Work:
 
     async def cases(self, bench: Bench, modules: tuple[str, ...]) -> Settled:
         """Cases that the best implementation, repaired where need be, fulfils."""
-        limits, files = self.limits, bool(self.wish.read)
+        limits = self.limits
         state = Settled(0)
         wanted = limits.cases
         for attempt in range(len(MOST_LOST)):
-            found = await asking.cases(self.desk, self.what, bench.plan, wanted, files=files, attempt=attempt)
+            found = await asking.cases(self.desk, self.what, bench.plan, wanted, world=self.world, attempt=attempt)
             if bench.plan.errors and attempt == 0:
-                found += await asking.errors(self.desk, self.what, bench.plan, limits.errors, files=files)
+                found += await asking.errors(self.desk, self.what, bench.plan, limits.errors, world=self.world)
             await bench.add_cases(found)
             self.stage = "tests"
             if attempt == 0:
+                if bench.disputed():
+                    await self.candidates(bench, modules, range(2, limits.candidates))
                 state.source = bench.best()
             await settle(
                 self.desk,
@@ -233,13 +237,11 @@ class _Work:
 
     async def more(self, bench: Bench, state: Settled, modules: tuple[str, ...], mutant: Mutant) -> None:
         """Cases that the model makes against one broken version; those that the code does not fulfil are left out."""
-        found = await asking.more(self.desk, self.what, bench, state.kept(bench), mutant, files=bool(self.wish.read))
+        found = await asking.more(self.desk, self.what, bench, state.kept(bench), mutant, world=self.world)
         await bench.add_cases(found)
         await settle(self.desk, bench, state, wish=self.what, modules=modules, repairs=0, questions=0)
 
-    async def write(
-        self, bench: Bench, state: Settled, broken: Sequence[Mutant], alive: Sequence[Mutant], candidates: int
-    ) -> Made:
+    async def write(self, bench: Bench, state: Settled, broken: Sequence[Mutant], alive: Sequence[Mutant]) -> Made:
         """The three files, once the tests pass as they will be run, twice."""
         plan, source = bench.plan, bench.sources[state.source]
         kept = [bench.cases[c] for c in state.kept(bench)]
@@ -247,13 +249,11 @@ class _Work:
         tests = render(plan, kept)
         names = test_names(tests)
         for order in (names, names[::-1]):  # in the other order too: a call may not depend on those before it
-            ran = await run_suite(
-                source, tests, self.engine, limits=self.limits.sandbox, permit=bench.permit, names=order
-            )
+            ran = await run_suite(source, tests, self.engine, limits=self.limits.sandbox, names=order)
             if not ran.ok:
                 test, what = next(iter(ran.failed.items()))
                 raise _Given("tests", f"{test} does not hold each time it is run: {what}")
-        card = self.card(bench, state, kept, broken, alive, candidates)
+        card = self.card(bench, state, kept, broken, alive)
         folder = self.workspace.tools / "generated" / plan.name
         put(folder, {"tool.py": source, "test_tool.py": tests, "card.yaml": card.yaml()})
         forget(self.workspace, plan.name)  # what an earlier tool of this name had
@@ -275,7 +275,6 @@ class _Work:
         kept: Sequence[Case],
         broken: Sequence[Mutant],
         alive: Sequence[Mutant],
-        candidates: int,
     ) -> Card:
         """What is known of the tool."""
         plan, desk, origins = bench.plan, self.desk, Counter(case.origin for case in kept)
@@ -293,7 +292,7 @@ class _Work:
                 prompts=dict(sorted(desk.prompts.items())),
                 calls=desk.usage.calls,
                 retries=desk.retries,
-                candidates=candidates,
+                candidates=len(bench.voters),
                 repairs=state.repairs,
                 input_tokens=desk.usage.input_tokens,
                 output_tokens=desk.usage.output_tokens,

@@ -55,6 +55,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 #: Names that a module or a function of the tool's own file has, or that mean something to the program.
 _TAKEN = frozenset({"tool", "test_tool", "result", "practice", "self"})
+#: What is measured or paid is seldom whole, whatever type a model gives it.
+_MEASURED = re.compile(
+    r"percent|price|amount|rate|cost|tip|bill|salary|wage|money|euro|dollar|weight|mass|temperature|celsius|degree|speed"
+)
 _NEVER = re.compile(r"\W*(never|none|no|nothing|n/?a|no errors?|not applicable)?\W*", re.IGNORECASE)
 
 
@@ -122,7 +126,7 @@ def planned(reply: PlanReply, *, name: str | None, taken: Collection[str]) -> Pl
         spelled = snake(argument.name) or f"value{len(arguments) + 1}"
         if keyword.iskeyword(spelled) or hasattr(builtins, spelled) or spelled in _TAKEN:
             spelled += "_"
-        arguments.setdefault(spelled, Argument(name=spelled, type=argument.type, about=_line(argument.about)))
+        arguments.setdefault(spelled, Argument(name=spelled, type=_type(argument), about=_line(argument.about)))
     chosen = name or _free(snake(reply.name), taken)
     errors = "" if _NEVER.fullmatch(reply.errors) else _line(reply.errors).rstrip(".")
     return Plan(
@@ -155,6 +159,12 @@ def snake(text: str) -> str:
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _type(argument: ArgumentReply) -> str:
+    """Its type; a measured quantity is a float. (A float takes whole numbers as well, the other way round it fails.)"""
+    measured = _MEASURED.search(argument.name.casefold())
+    return argument.type.replace("int", "float") if measured else argument.type
 
 
 def _free(name: str, taken: Collection[str]) -> str:

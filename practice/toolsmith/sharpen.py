@@ -33,7 +33,7 @@ async def survivors(bench: Bench, cases: Sequence[Case], broken: Sequence[Mutant
     tests = render(bench.plan, cases)
     names = test_names(tests)
     alive: list[Mutant] = []
-    async with bench.engine.session(QUICK, permit=bench.permit) as session:
+    async with bench.engine.session(QUICK) as session:
         for mutant in broken:
             if await _passes(session, {"tool": mutant.source, "test_tool": tests}, names):
                 alive.append(mutant)

@@ -14,11 +14,12 @@ from pydantic import Field
 
 from practice.config import Workspace
 from practice.errors import InputError
-from practice.sandbox import Engine, Permit, Ran, SandboxLimits
+from practice.sandbox import Engine, Ran, SandboxLimits
 from practice.tool import trust
 from practice.tool.generated import open_tool, read_generated, reason
 from practice.toolsmith.cases import Case, Outcome
 from practice.toolsmith.plan import Plan
+from practice.toolsmith.world import HELPERS, IMPORTS
 from practice.types import Value
 
 __all__ = ["TestRun", "outcomes", "run_suite", "run_tests", "test_names"]
@@ -59,23 +60,20 @@ async def run_tests(
     workspace: Workspace,
     engine: Engine,
     *,
-    permit: Permit | None = None,
     limits: SandboxLimits | None = None,
 ) -> TestRun:
     """Run the tests of a generated tool and write down what they came to.
 
-    ``permit``: what they may reach; by default what a person approved for the tool, files of the workspace apart: tests
-    bring their own. Raises InputError where the tool is not there or its files can't be read.
+    They reach nothing, whatever is approved for the tool: files and pages are the tests' own. Raises InputError where
+    the tool is not there or its files can't be read.
     """
     made = read_generated(name, workspace)
-    hosts = (permit or trust.permit(workspace, name)).hosts
     names = test_names(made.tests, workspace.relative(made.folder / "test_tool.py"))
     ran = await run_suite(
         made.source,
         made.tests,
         engine,
         limits=limits or SandboxLimits(),
-        permit=Permit(hosts=hosts),
         names=names,
         name=name,
     )
@@ -89,7 +87,6 @@ async def run_suite(
     engine: Engine,
     *,
     limits: SandboxLimits,
-    permit: Permit,
     names: Sequence[str] | None = None,
     name: str = "",
     first: bool = False,
@@ -98,10 +95,8 @@ async def run_suite(
     names = test_names(tests) if names is None else names
     passed: list[str] = []
     failed: dict[str, str] = {}
-    async with open_tool(engine, {"tool": source, "test_tool": tests}, limits=limits, permit=permit) as (
-        session,
-        broken,
-    ):
+    modules = {"tool": source, "test_tool": tests}
+    async with open_tool(engine, modules, limits=limits) as (session, broken):
         for test in names:
             ran = broken or await session.call(f"test_tool.{test}", {})
             if ran.ok:
@@ -116,30 +111,23 @@ async def run_suite(
 
 
 async def outcomes(
-    source: str, plan: Plan, cases: Sequence[Case], engine: Engine, *, limits: SandboxLimits, permit: Permit
+    source: str, plan: Plan, cases: Sequence[Case], engine: Engine, *, limits: SandboxLimits
 ) -> list[Outcome]:
     """What each case's call comes to with ``source``, whatever is expected of it."""
-    files = any(case.files for case in cases)
+    files = any(case.files or case.served for case in cases)
     async with AsyncExitStack() as stack:
         modules = {"tool": source, **({"placing": PLACING} if files else {})}
-        session, broken = await stack.enter_async_context(open_tool(engine, modules, limits=limits, permit=permit))
+        session, broken = await stack.enter_async_context(open_tool(engine, modules, limits=limits))
         found: list[Outcome] = []
         for case in cases:
-            if broken is None and case.files:
-                await session.call("placing.put", {"files": case.files})
+            if broken is None and (case.files or case.served):
+                await session.call(f"placing.{'serve' if case.served else 'put'}", {"files": case.files})
             ran = broken or await session.call(f"tool.{plan.name}", case.arguments)
             found.append(_outcome(ran))
     return found
 
 
-PLACING = """
-from pathlib import Path
-
-def put(files):
-    for name, content in files.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(content)
-"""
+PLACING = IMPORTS + HELPERS
 
 
 # ---------------------------------------------------------------- inside
@@ -148,13 +136,14 @@ def put(files):
 def _outcome(ran: Ran) -> Outcome:
     if ran.ok:
         return Outcome(kind="value", value=ran.value)
-    # Its subclasses (UnicodeDecodeError, JSONDecodeError) pass for it in the tests as well, but say what they are.
     head, _, said = ran.error.partition(": ")
-    if ran.ended == "raised" and (head in _VALUE_ERRORS):
+    if ran.ended == "raised" and head in _REFUSALS:
         return Outcome(kind="error", said=said)
     return Outcome(kind="broken", said=reason(ran))
 
 
-_VALUE_ERRORS = frozenset(
+#: ValueError and OSError with those of their subclasses that the modules of tools raise: an error is known by name.
+_REFUSALS = frozenset(
     {"ValueError", "JSONDecodeError", "UnicodeDecodeError", "UnicodeEncodeError", "StatisticsError"}
+    | {"OSError", "FileNotFoundError", "IsADirectoryError", "PermissionError", "HTTPError", "URLError"}
 )
