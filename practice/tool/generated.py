@@ -105,13 +105,9 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
     nothing; for what a person sees before they decide. Raises InputError for a tool that nobody approved (or
     that changed since), and SandboxMissing (a RunError) where this machine has no sandbox.
     """
-<<<<<<< HEAD
-    if not trial and state(workspace, name) == "quarantined":
-=======
     parts = read_parts(workspace.tools / "generated" / name)
     trust = trust_of(workspace, name, digest_of(parts))
-    if trust is None:
->>>>>>> toolsmith
+    if trust is None and not trial:
         raise InputError(
             "an approved tool",
             found=f"{name!r} in quarantine: read it (practice tool show {name}), then practice tool approve {name}",
@@ -122,8 +118,9 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
 
         engine = sandbox.engine()
     source = parts["tool.py"].decode()
-    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=trust.sha256)
-    return replace(tool, opening=_opening(name, source, engine, permit_of(workspace, trust), workspace))
+    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=digest_of(parts))
+    allowed = NOTHING if trust is None else permit_of(workspace, trust)
+    return replace(tool, opening=_opening(name, source, engine, allowed, workspace))
 
 
 @asynccontextmanager
