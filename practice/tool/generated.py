@@ -106,7 +106,8 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
     that changed since), and SandboxMissing (a RunError) where this machine has no sandbox.
     """
     parts = read_parts(workspace.tools / "generated" / name)
-    trust = trust_of(workspace, name, digest_of(parts))
+    sha256 = digest_of(parts)
+    trust = trust_of(workspace, name, sha256)
     if trust is None and not trial:
         raise InputError(
             "an approved tool",
@@ -118,8 +119,8 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
 
         engine = sandbox.engine()
     source = parts["tool.py"].decode()
-    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=digest_of(parts))
-    allowed = NOTHING if trust is None else permit_of(workspace, trust)
+    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=sha256)
+    allowed = permit_of(workspace, trust) if trust is not None else NOTHING
     return replace(tool, opening=_opening(name, source, engine, allowed, workspace))
 
 
