@@ -44,14 +44,13 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
     ``calculator`` is ``tools/calculator.py:calculator``, or else the one function of that name in any file of
     ``tools/``, or else the generated tool of that name, which runs in a sandbox; ``tools/x.py:f`` is what it says, and
     ``tools/x.py`` alone means ``tools/x.py:x``. ``python`` is built in, unless the workspace has a tool of that name.
-    Raises InputError naming the nearest tool, file or function there is, and for a generated tool in quarantine;
+    Raises InputError naming the nearest tool, file or function there is, and for a generated tool in quarantine, and
     SandboxMissing where ``python`` or a generated tool finds no sandbox on this machine.
     """
-    if ref not in available_tools(workspace):
-        if ref in generated_names(workspace):
-            return generated_tool(ref, workspace)
-        if ref == PYTHON:
-            return python_tool()
+    if ref in generated_names(workspace) and ref not in available_tools(workspace):
+        return generated_tool(ref, workspace)
+    if ref == PYTHON and ref not in available_tools(workspace):
+        return python_tool()
     function = load_function(_place(ref, workspace), workspace)
     return tool_from_function(function.fn, file=function.file, source=function.source_hash)
 
@@ -133,7 +132,7 @@ def _place(ref: str, workspace: Workspace) -> str:
             raise InputError(
                 f"one tool of that name, or a path such as tools/{places[0]}:{ref}", found=", ".join(places)
             )
-        near = nearest(ref, {*known, *generated_names(workspace), PYTHON})
+        near = nearest(ref, [*known, *generated_names(workspace), PYTHON])
         raise InputError("a tool of the workspace", found=repr(ref), nearest=near)
     return known[ref]
 
