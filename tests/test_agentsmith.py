@@ -568,6 +568,18 @@ def test_steps_are_numbered_once() -> None:
     assert files.instructions_text(parts, [], [], Drafted()) == "You do.\n\n1. Read it.\n2. Call f.\n"
 
 
+def test_a_function_is_told_with_what_its_arguments_mean() -> None:
+    def add(a: int, b: int = 2) -> int:
+        """Add.
+
+        Args:
+            a: The first.
+        """
+        return a + b
+
+    assert steps.told(tool_from_function(add).spec) == "add(a, b)\nAdd.\n- a: The first.\n- b: integer"
+
+
 @pytest.mark.parametrize(
     ("given_steps", "tools", "kept"),
     [
