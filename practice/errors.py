@@ -4,7 +4,8 @@
     ├── InputError            2   what the user wrote is wrong: file, key, line, expected, found, nearest
     ├── RunError              1   the run can't go on; it stays resumable
     │   ├── EndpointError     1   most calls fail, or the endpoint refuses all of them (401, 404)
-    │   └── LocalModelError   1   a local server could not be started, or weights could not be had
+    │   ├── LocalModelError   1   a local server could not be started, or weights could not be had
+    │   └── SandboxMissing    1   this machine has nothing that keeps unread code apart
     ├── BudgetExhausted       3   the next call does not fit under the ceiling; resumable
     ├── Interrupted           4   Ctrl-C or SIGTERM; resumable
     ├── CheckFailed           5   a check said no
@@ -32,6 +33,7 @@ __all__ = [
     "LocalModelError",
     "PracticeError",
     "RunError",
+    "SandboxMissing",
     "boundary",
     "nearest",
 ]
@@ -97,6 +99,10 @@ class EndpointError(RunError):
 
 class LocalModelError(RunError):
     """A local server could not be started or stopped answering, or its weights could not be had."""
+
+
+class SandboxMissing(RunError):
+    """Nothing on this machine can run code apart from the program; the message says what to install."""
 
 
 class BudgetExhausted(PracticeError):

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from practice import sandbox
 from practice.calls import Ask
 from practice.config import Settings, Workspace
-from practice.errors import CallFailed, InputError
+from practice.errors import CallFailed, InputError, SandboxMissing
 from practice.fakes import FixedVerifier
 from practice.judge import Asks, Judge, Panel, Reward, load_reward
 from practice.judge.ask import mid_ranks, scores_of
@@ -32,6 +33,7 @@ from practice.types import (
     ToolResult,
 )
 from practice.verifiers import Exact
+from tests.sandboxes import InProcess
 
 TASK = Task(id="t", input="What is 2 + 2?", answer="4444", rubric="The shorter the better.")
 
@@ -368,7 +370,7 @@ async def test_the_panel_of_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"reward": "code"}, "sandbox"),
+        ({"reward": "code"}, "task bare: answer"),
         ({"reward": "rubric"}, "task bare: rubric"),
         ({"reward": "number"}, "task bare: answer"),
         ({"reward": "exact"}, "task bare: answer"),
@@ -377,8 +379,30 @@ async def test_the_panel_of_the_settings(tmp_path: Path) -> None:
         ({"reward": "judge", "judge": {"panel": [{"prompt": "odd.md"}]}}, "{{answr}}"),
     ],
 )
-def test_what_can_not_be_scored_is_an_input_error(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
+def test_what_can_not_be_scored_is_an_input_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], words: str
+) -> None:
+    monkeypatch.setattr(sandbox, "engine", InProcess)
     (tmp_path / "odd.md").write_text("It is {{answr}}.")
     with pytest.raises(InputError) as error:
         load(tmp_path, Task(id="bare", input="q"), **fields)
     assert words in str(error.value)
+
+
+async def test_code_is_scored_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "engine", InProcess)
+    add = Task(id="add", input="def add(a, b):\n", answer="assert add(1, 2) == 3")
+    reward = load(tmp_path, add, reward="code")
+    verdicts, rewards, _ = await reward.score(
+        add, [attempt(0, "return a + b"), attempt(1, "return a - b")], Bench().asks
+    )
+    assert rewards == (1.0, 0.0) and {verdict.evaluator for verdict in verdicts} == {"code"}
+
+
+def test_a_missing_sandbox_is_told_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise SandboxMissing("install bubblewrap")
+
+    monkeypatch.setattr(sandbox, "engine", missing)
+    with pytest.raises(SandboxMissing, match="install bubblewrap"):
+        load(tmp_path, Task(id="add", input="def add(a, b):\n", answer="assert add(1, 2) == 3"), reward="code")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from practice.agent.messages import to_message
-from practice.config import Workspace, Yaml
+from practice.config import McpTools, Workspace, Yaml, parse
 from practice.errors import InputError
-from practice.tool import Tool, load_tool, tool_from_function
+from practice.tool import Tool, load_mcp, load_tool, tool_from_function
 
 if TYPE_CHECKING:
     from practice.model import Model
-
-T = TypeVar("T")
 
 
 def is_model(value: object) -> TypeGuard[Model]:
@@ -25,11 +20,29 @@ def is_model(value: object) -> TypeGuard[Model]:
     return hasattr(value, "complete") and hasattr(value, "name")
 
 
-def as_tool(tool: Callable[..., Any] | Tool | str, workspace: Workspace) -> Tool:
-    """A reference, a function or a tool, as a tool."""
-    if isinstance(tool, Tool):
-        return tool
-    return load_tool(tool, workspace) if isinstance(tool, str) else tool_from_function(tool)
+Given = Callable[..., Any] | Tool | str | McpTools | Mapping[str, Any]
+"""What ``Agent(tools=…)`` takes: functions, tools, and what YAML takes."""
+
+
+def as_tools(given: Sequence[Given], workspace: Workspace) -> tuple[tuple[Tool, ...], list[Any]]:
+    """The tools that are meant, and how a specification refers to them. An MCP server brings several."""
+    tools: list[Tool] = []
+    refs: list[Any] = []
+    for index, item in enumerate(given):
+        if isinstance(item, Mapping):
+            item = parse(McpTools, Yaml(dict(cast("Mapping[str, Any]", item))), f"tools[{index}]")
+        if isinstance(item, str | McpTools):
+            tools += load_tools(item, workspace)
+            refs.append(plain(item))
+        else:
+            tools.append(item if isinstance(item, Tool) else tool_from_function(item))
+            refs.append(tools[-1].name)
+    return tuple(tools), refs
+
+
+def load_tools(ref: str | McpTools, workspace: Workspace) -> tuple[Tool, ...]:
+    """The tools that an entry of an agent's ``tools`` stands for. Raises InputError."""
+    return load_mcp(ref.mcp, workspace) if isinstance(ref, McpTools) else (load_tool(ref, workspace),)
 
 
 def check_names(tools: Sequence[Tool]) -> None:
@@ -46,15 +59,17 @@ def plain(value: Any) -> Any:
 
 
 @contextmanager
-def located(document: Yaml, path: tuple[str | int, ...]) -> Generator[None]:
-    """Give an InputError without a file the place in ``document`` that it is about."""
+def located(document: Yaml, path: tuple[str | int, ...], *, below: bool = False) -> Generator[None]:
+    """Give an InputError without a file the place in ``document`` that it is about; ``below``: its key is one there."""
     try:
         yield
     except InputError as error:
         if error.file is not None:
             raise
-        file, line = document.where(path)
-        key = ".".join(map(str, path))
+        inner = error.key.split(".", 1) if below and error.key else []
+        place = (*path, *(int(part) if part.isdecimal() else part for part in inner))
+        file, line = document.where(place)
+        key = ".".join(map(str, place))
         raise InputError(
             error.expected, found=error.found, file=file, key=key, line=line, nearest=error.nearest
         ) from error
@@ -70,21 +85,3 @@ def last_words(messages: Sequence[object]) -> str:
         if role in ("assistant", "ai"):
             return to_message(cast("object", message)).content
     return ""
-
-
-def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run on a loop of its own: here, or in a thread where this thread already runs one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(asyncio.run(coroutine))
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=work, name="practice-invoke", daemon=True).start()
-    return outcome.result()

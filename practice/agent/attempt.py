@@ -17,7 +17,7 @@ from typing import Any
 from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
 from practice.agent.spec import Limits
 from practice.errors import CallFailed, nearest
-from practice.tool import Tool, call, split_text_calls
+from practice.tool import Opened, Opening, Tool, call, split_text_calls
 from practice.types import Completion, Request, Step, ToolCall, ToolResult, ToolSpec, Usage
 
 StepComplete = Callable[[int, Request], Awaitable[Completion]]
@@ -42,7 +42,7 @@ class Attempt:
         self._steps: dict[int, Step] = {}
         self._started = 0
         self._worked = 0.0
-        self._open: dict[str, asyncio.Task[Tool]] = {}
+        self._open: dict[Opening, asyncio.Task[Opened]] = {}
         self._opened = AsyncExitStack()
 
     async def __aenter__(self) -> Attempt:
@@ -132,14 +132,10 @@ class Attempt:
         """The tool with what it opens around it: once an attempt, however many calls come at the same time."""
         if tool.opening is None:
             return tool
-        if tool.name not in self._open:
-            self._open[tool.name] = asyncio.create_task(self._enter(tool))
-        return await asyncio.shield(self._open[tool.name])
-
-    async def _enter(self, tool: Tool) -> Tool:
-        if tool.opening is None:
-            return tool
-        return replace(tool, fn=await self._opened.enter_async_context(tool.opening()), opening=None)
+        if tool.opening not in self._open:
+            self._open[tool.opening] = asyncio.create_task(self._opened.enter_async_context(tool.opening()))
+        opened = await asyncio.shield(self._open[tool.opening])
+        return replace(tool, fn=opened[tool.name] if isinstance(opened, Mapping) else opened, opening=None)
 
     def _record(self, index: int, completion: Completion, specs: Sequence[ToolSpec]) -> dict[str, Any]:
         calls, content = completion.tool_calls, completion.content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from practice import prompt
 from practice.agent import graph as graphs
-from practice.agent.arguments import as_tool, check_names, is_model, last_words, located, plain, run_sync
+from practice.agent.arguments import Given, as_tools, check_names, is_model, last_words, load_tools, located, plain
 from practice.agent.attempt import Attempt, LimitReached, StepComplete
 from practice.agent.spec import AgentSpec, Limits, Strategy
-from practice.config import ModelSpec, Workspace, Yaml, load_env, parse, read_yaml
+from practice.config import McpTools, ModelSpec, Workspace, Yaml, load_env, parse, read_yaml
 from practice.errors import boundary
 from practice.memory import Bank
 from practice.task import task_id as content_id
-from practice.tool import Function, Tool, load_function, load_tool
+from practice.tool import Function, Tool, load_function, run_sync
 from practice.types import Experience, Failure, Rollout, Status, ToolSpec
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Agent:
         name: Its name in reports.
         model: A name, a mapping, a ModelSpec, or a model of your own (``practice.model.Model``).
         instructions: The system prompt.
-        tools: Typed functions, :class:`~practice.tool.Tool` values, or references as in YAML.
+        tools: Typed functions, :class:`~practice.tool.Tool` values, or what YAML takes: references, ``{"mcp": …}``.
         limits: Steps, tokens a call, seconds.
         strategy: ``react`` or ``direct``.
         description: What it is for, for people.
@@ -63,7 +63,7 @@ class Agent:
         name: str,
         model: str | Mapping[str, Any] | ModelSpec | Model,
         instructions: str = "",
-        tools: Sequence[Callable[..., Any] | Tool | str] = (),
+        tools: Sequence[Given] = (),
         limits: Limits | Mapping[str, Any] | None = None,
         strategy: Strategy | Mapping[str, Any] | str | None = None,
         description: str = "",
@@ -71,14 +71,14 @@ class Agent:
         workspace: Workspace | None = None,
     ) -> None:
         place = workspace or Workspace.find(Path.cwd()) or Workspace(Path.cwd())
-        built = tuple(as_tool(tool, place) for tool in tools)
+        built, refs = as_tools(tools, place)
         own = model if is_model(model) else None
         fields: dict[str, Any] = {
             "name": name,
             "description": description,
             "model": {"name": own.name} if own is not None else plain(model),
             "instructions": instructions,
-            "tools": [tool if isinstance(tool, str) else made.name for tool, made in zip(tools, built, strict=True)],
+            "tools": refs,
             "limits": plain(limits) or {},
         }
         if strategy is not None:
@@ -101,8 +101,9 @@ class Agent:
         place = workspace or Workspace.find(file.resolve().parent) or Workspace(file.resolve().parent)
         tools: list[Tool] = []
         for index, ref in enumerate(spec.tools):
-            with located(document, ("tools", index)):
-                tools.append(load_tool(ref, place))
+            mcp = isinstance(ref, McpTools)
+            with located(document, ("tools", index, "mcp") if mcp else ("tools", index), below=mcp):
+                tools += load_tools(ref, place)
         agent = cls.__new__(cls)
         with located(document, ("tools",)):
             check_names(tools)
@@ -143,6 +144,13 @@ class Agent:
         agent._graph, agent._session = None, None
         return agent
 
+    def with_tools(self, tools: Sequence[Tool]) -> Agent:
+        """The same agent with other tools of the same names, where those it has are to run elsewhere or for longer."""
+        agent = copy.copy(self)
+        agent.tools = tuple(tools)
+        agent._graph, agent._session = None, None
+        return agent
+
     def fingerprint(self) -> dict[str, Any]:
         """What makes this agent another one to a run, flat: all but its description, its time limit, and the
         model's address and keys. Tools and a graph of one's own count with the sha256 of their source.
@@ -174,6 +182,7 @@ class Agent:
         task_id: str = "",
         attempt: int = 0,
         rollout_id: str = "",
+        history: Sequence[Mapping[str, Any]] = (),
     ) -> Rollout:
         """One attempt at ``input``.
 
@@ -186,13 +195,14 @@ class Agent:
             task_id: The task's id; by default the input's content hash.
             attempt: Which attempt at the task this is: it decides the seeds.
             rollout_id: The rollout's id; by default made of task and attempt.
+            history: What was said before, as messages in OpenAI's form; they stand before ``input``.
 
         Returns a rollout whose status is ``failed`` where a call failed after its retries. Raises InputError,
         EndpointError (a refused key, an unknown model) and what ends a run as a whole.
         """
         task = task_id or content_id(input)
         if complete is None:
-            return await self._run_connected(input, memory, temperature, task, attempt, rollout_id)
+            return await self._run_connected(input, memory, temperature, task, attempt, rollout_id, history)
         state = Attempt(
             self.spec.limits,
             {tool.name: tool for tool in self.tools},
@@ -202,7 +212,7 @@ class Agent:
         output, limit, failures = "", None, list[Failure]()
         with boundary("rollout", failures.append):
             try:
-                messages = self._messages(input, memory)
+                messages = self._messages(input, memory, history)
                 async with state:
                     output = last_words(await graphs.run(self.graph, state, messages, own=self._own is not None))
                 limit = "tokens" if state.steps and state.steps[-1].finish == "length" else None
@@ -265,6 +275,7 @@ class Agent:
         task: str,
         attempt: int,
         rollout_id: str,
+        history: Sequence[Mapping[str, Any]],
     ) -> Rollout:
         from practice.agent.standalone import connected, step_complete
 
@@ -282,12 +293,16 @@ class Agent:
                 task_id=task,
                 attempt=attempt,
                 rollout_id=rollout_id,
+                history=history,
             )
 
-    def _messages(self, input: str, memory: Bank | Sequence[Experience] | None) -> list[dict[str, Any]]:
+    def _messages(
+        self, input: str, memory: Bank | Sequence[Experience] | None, history: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
         experiences = memory.active if isinstance(memory, Bank) else memory or ()
         texts = prompt.system_messages(self.spec.instructions, experiences, apart=self._template_has_tools)
-        return [*({"role": "system", "content": text} for text in texts), {"role": "user", "content": input}]
+        system = ({"role": "system", "content": text} for text in texts)
+        return [*system, *map(dict, history), {"role": "user", "content": input}]
 
     @property
     def _template_has_tools(self) -> bool:

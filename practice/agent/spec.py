@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from practice.config import Closed, ModelSpec, wrong
+from practice.config import Closed, McpTools, ModelSpec, wrong
 
 
 class Limits(Closed):
@@ -35,8 +35,10 @@ class AgentSpec(Closed):
     description: str = Field(default="", description="What it is for, for people; no model is shown it.")
     model: ModelSpec = Field(description="The model: a name, or a mapping.")
     instructions: str = Field(default="", description="The system prompt; the memory's experiences follow it.")
-    tools: tuple[str, ...] = Field(
-        default=(), description="Tools: a name of the workspace's (`calculator`) or `tools/file.py:function`."
+    tools: tuple[str | McpTools, ...] = Field(
+        default=(),
+        description="Tools: a name of the workspace's (`calculator`), `tools/file.py:function`, or an MCP server's, "
+        "`{mcp: {command: …}}` or `{mcp: {url: …}}`.",
     )
     limits: Limits = Field(default=Limits(), description="What may end an attempt.")
     strategy: Strategy = Field(default=Strategy(), description="How it works.")
@@ -47,10 +49,10 @@ class AgentSpec(Closed):
 
     @field_validator("tools")
     @classmethod
-    def _check_tools(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_tools(cls, value: tuple[str | McpTools, ...]) -> tuple[str | McpTools, ...]:
         for index, ref in enumerate(value):
-            if not ref.strip() or ref in value[:index]:
-                raise wrong("each tool once", found=repr(ref), key=str(index))
+            if (isinstance(ref, str) and not ref.strip()) or ref in value[:index]:
+                raise wrong("each tool once", found=repr(_shown(ref)), key=str(index))
         return value
 
     @field_validator("graph")
@@ -64,10 +66,15 @@ class AgentSpec(Closed):
     def _check_effect(self) -> AgentSpec:
         """A setting without effect is refused, so that nobody believes in it."""
         if self.strategy.kind == "direct" and self.tools and self.graph is None:
-            raise wrong("no tools with strategy direct, which calls none", found=", ".join(self.tools), key="tools")
+            found = ", ".join(map(_shown, self.tools))
+            raise wrong("no tools with strategy direct, which calls none", found=found, key="tools")
         if self.graph is not None and "strategy" in self.model_fields_set:
             raise wrong("either a strategy or a graph of your own", found="both", key="strategy")
         return self
+
+
+def _shown(ref: str | McpTools) -> str:
+    return ref if isinstance(ref, str) else ref.mcp.described
 
 
 def agent_json_schema() -> dict[str, Any]:

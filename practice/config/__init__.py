@@ -1,6 +1,6 @@
 """YAML and ``--set`` to frozen values; the workspace's paths. The only room that imports yaml.
 
-``schema`` (base, models) < ``panel`` (judges) < ``settings`` (``practice.yaml``) < ``load``;
+``schema`` (base, models) < ``mcp`` (servers), ``panel`` (judges) < ``settings`` (``practice.yaml``) < ``load``;
 ``yamlfile`` (reading, lines) < ``parse`` (errors) < ``load``.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from practice.config.doc import json_schemas, settings_markdown
 from practice.config.load import load_settings, require_reward
+from practice.config.mcp import McpServer, McpTools
 from practice.config.panel import MODES, RUBRICS, WORDINGS, Evaluator, Grid, JudgeConfig, PanelFile, load_panel
 from practice.config.parse import parse
 from practice.config.schema import Closed, ModelSpec, Price, wrong
@@ -43,6 +44,8 @@ __all__ = [
     "Evaluator",
     "Grid",
     "JudgeConfig",
+    "McpServer",
+    "McpTools",
     "MemoryConfig",
     "ModelSpec",
     "PanelFile",

@@ -18,7 +18,7 @@ __all__ = ["describe", "one_of", "parse"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_NO_SECRET = "no secret in YAML: name the environment variable that holds it in api_key_env"
+_NO_SECRET = "no secret in YAML: name the environment variable that holds it in {}"
 _KINDS = {
     "string": "text",
     "int": "a whole number",
@@ -104,9 +104,10 @@ def _input_error(cls: type[BaseModel], source: Yaml, error: ValidationError) -> 
 
 def _unknown(cls: type[BaseModel], source: Yaml, path: KeyPath) -> InputError:
     name = str(path[-1])
-    if is_secret(name):
-        return _at(source, path, _NO_SECRET, found=f"the key {name!r}", like="api_key_env")
     names = tuple(str(part) for part in path)
+    if is_secret(name):
+        place = "headers_env" if "headers_env" in siblings(cls, names) else "api_key_env"
+        return _at(source, path, _NO_SECRET.format(place), found=f"the key {name!r}", like=place)
     like = nearest_key(cls, names)
     # A key beside is named as it would be written there, one from elsewhere with its place.
     near = None if like is None else like[-1] if like[:-1] == names[:-1] else ".".join(like)

@@ -18,6 +18,8 @@ __all__ = [
     "Share",
     "Temperature",
     "Text",
+    "check_address",
+    "check_variable",
     "is_secret",
     "or_text",
     "wrong",
@@ -52,6 +54,27 @@ def wrong(
 def is_secret(name: str) -> bool:
     """Whether a key of this name would hold a secret, so that its value is refused and never shown."""
     return _SECRET.fullmatch(name) is not None
+
+
+def check_address(value: str, example: str) -> str:
+    """``value`` where it is an http(s) address without user and password; else raises :func:`wrong`."""
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        raise wrong("an address without user and password (keys are named by their variables)", found="not shown")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise wrong(f"an address such as {example}", found=repr(value))
+    return value
+
+
+def check_variable(value: str, key: str | None = None) -> str:
+    """``value`` where it can name an environment variable; else raises :func:`wrong`.
+
+    Someone may have written the secret itself here, so the value is not repeated.
+    """
+    if not (_VARIABLE.fullmatch(value) and len(value) <= 64):
+        expected = "the name of an environment variable, such as OPENAI_API_KEY"
+        raise wrong(expected, found="something else (not shown)", key=key)
+    return value
 
 
 class Closed(BaseModel):
@@ -97,23 +120,14 @@ class ModelSpec(Closed):
     @classmethod
     def _check_address(cls, value: str | None) -> str | None:
         if value is not None:
-            parts = urlsplit(value)
-            if "@" in parts.netloc:
-                raise wrong(
-                    "an address without user and password (name the key's variable in api_key_env)", found="not shown"
-                )
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise wrong("an address such as http://127.0.0.1:8000/v1", found=repr(value))
+            check_address(value, "http://127.0.0.1:8000/v1")
         return value
 
     @field_validator("api_key_env")
     @classmethod
     def _check_variable(cls, value: str | None) -> str | None:
-        # Someone may have written the key itself here, so the value is not repeated.
-        if value is not None and not (_VARIABLE.fullmatch(value) and len(value) <= 64):
-            raise wrong(
-                "the name of an environment variable, such as OPENAI_API_KEY", found="something else (not shown)"
-            )
+        if value is not None:
+            check_variable(value)
         return value
 
     @field_validator("params")

@@ -14,7 +14,7 @@ from practice.judge.judges import Judge, judges_of
 from practice.judge.panel import Panel, Ruling
 from practice.tool import load_function
 from practice.types import CallKey, Failure, Phase, Rollout, Task, Verdict
-from practice.verifiers import Exact, FunctionVerifier, Math, NumberVerifier, settled
+from practice.verifiers import Code, Exact, FunctionVerifier, Math, NumberVerifier, settled
 from practice.verifiers.base import unscored
 
 __all__ = ["Asks", "Reward", "Verifier", "load_reward"]
@@ -165,7 +165,7 @@ def load_reward(settings: Settings, workspace: Workspace, tasks: Sequence[Task] 
     """The reward of a run, and of every task that names its own (``verifier``).
 
     Raises InputError for an unknown reward, a function or wording that can't be loaded, and a task that can't be
-    scored by it.
+    scored by it; SandboxMissing where ``code`` finds no sandbox on this machine.
     """
     loader = _Loader(settings, workspace)
     names = (settings.reward,) if isinstance(settings.reward, str) else settings.reward
@@ -201,8 +201,7 @@ class _Loader:
         if name in ("judge", "rubric"):
             return self._panel(name)
         if name == "code":
-            expected = "exact, number, math, rubric, judge or path.py:function"
-            raise InputError(expected, found="code, which needs the sandbox that this version does not have", key=key)
+            return Code()
         if ".py:" in name:
             function = load_function(name, self.workspace)
             self.sources[name] = function.source_hash

@@ -23,9 +23,9 @@ class SandboxLimits(Value):
     seconds: float = Field(default=10.0, gt=0.0)
     """Wall clock of one call."""
     cpu_seconds: float = Field(default=10.0, gt=0.0)
-    """Processor time of one call."""
+    """Processor time of one call, of all its processes together."""
     memory_mb: int = Field(default=512, ge=32)
-    """Address space of each process."""
+    """Address space of each process, and memory that all of them hold together."""
     processes: int = Field(default=32, ge=1)
     """Processes and threads of the session."""
     file_mb: int = Field(default=16, ge=1)
@@ -33,7 +33,8 @@ class SandboxLimits(Value):
     disk_mb: int = Field(default=64, ge=1)
     """All that can be written, in a private file system that goes with the session."""
     output_chars: int = Field(default=20_000, ge=1)
-    """Most characters kept of stdout, of stderr, and of a value as JSON."""
+    """Most characters kept of stdout and of stderr; a longer value, as JSON, ends the call (``output``), and so does
+    printing more than ``file_mb``."""
 
 
 class Permit(Value):
@@ -59,6 +60,8 @@ class Ran(Value):
     stderr: str = ""
     seconds: float = 0.0
     """Wall clock."""
+    refused: tuple[str, ...] = ()
+    """Hosts (``host:port``) that the session's code asked for so far and was not permitted, each once, in order."""
     engine: str = ""
     """Which engine ran it: ``bwrap``, ``monty``, ``none`` …"""
 

@@ -9,22 +9,24 @@ import inspect
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from practice.errors import InputError, nearest
+from practice.errors import CallFailed, InputError, nearest
 from practice.tool.schema import arguments_model, field_value, json_schema, parse_docstring
 from practice.types import ToolCall, ToolResult, ToolSpec
 
 MAX_RESULT = 8000
 """Characters of a result that a model is shown."""
 
-Opening = Callable[[], AbstractAsyncContextManager[Callable[..., Any]]]
-"""What a tool with state needs around its calls: a connection, a sandbox's session. It gives the function to call."""
+Opened = Callable[..., Any] | Mapping[str, Callable[..., Any]]
+Opening = Callable[[], AbstractAsyncContextManager[Opened]]
+"""What a tool with state needs around its calls: a connection, a sandbox's session. It gives the function to call,
+or, where several tools have this opening in common, each one's by its name."""
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -40,8 +42,9 @@ class Tool:
     arguments: type[BaseModel] = field(repr=False)
     """Checks and coerces the arguments."""
     opening: Opening | None = field(default=None, repr=False)
-    """Entered at the tool's first call in an attempt, left when the attempt ends: no attempt sees another's state.
-    What it gives is called in place of ``fn``."""
+    """Entered at the first call in an attempt of a tool that has it, left when the attempt ends: no attempt sees
+    another's state. What it gives is called in place of ``fn``. A CallFailed that it or a call raises fails the
+    attempt: the tool itself is gone, and the model had no part in it."""
 
     @property
     def name(self) -> str:
@@ -72,7 +75,7 @@ async def call(tool: Tool, call: ToolCall, *, timeout: float | None = None) -> T
     """Run one call. What goes wrong in it is an answer with ``error`` set, for the model to read.
 
     A sync function runs in a thread of its own. Raises TimeoutError after ``timeout`` seconds; the thread, which
-    can't be stopped, is left behind and does not keep the process alive.
+    can't be stopped, is left behind and does not keep the process alive. Raises CallFailed where the tool does.
     """
     try:
         arguments = _arguments(tool, call.arguments)
@@ -80,6 +83,8 @@ async def call(tool: Tool, call: ToolCall, *, timeout: float | None = None) -> T
         return ToolResult(call=call, content=f"Error: {error}", error=True)
     async with asyncio.timeout(timeout):
         value, error = await _run(tool.fn, arguments)
+    if isinstance(error, CallFailed):
+        raise error
     if error is not None:
         text = str(error) if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: {error}"
         return ToolResult(call=call, content=_cut(f"Error: {text}"), error=True)
@@ -176,10 +181,15 @@ def _expects(tool: Tool) -> str:
     properties = cast("dict[str, dict[str, Any]]", tool.spec.parameters["properties"])
     required = cast("list[str]", tool.spec.parameters.get("required", []))
     described = [
-        f"{name}{'' if name in required else ' (optional)'}: {schema.get('type', 'any')}"
-        for name, schema in properties.items()
+        f"{name}{'' if name in required else ' (optional)'}: {_kind(schema)}" for name, schema in properties.items()
     ]
     return "expected {" + ", ".join(described) + "}"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """The type of an argument in a word; that it may be null too is said by `optional`."""
+    kinds = [_kind(part) for part in schema.get("anyOf", ()) if part.get("type") != "null"]
+    return " or ".join(dict.fromkeys(kinds)) or str(schema.get("type", "any"))
 
 
 async def _run(fn: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Any, BaseException | None]:

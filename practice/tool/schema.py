@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from practice.errors import InputError
 
-_PREFIX = "arg_"
+PREFIX = "arg_"
 """Fields carry the argument's name as alias: a field named ``copy`` or ``model_x`` would collide with BaseModel's."""
 
 _SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns?|Raises|Yields?|Examples?|Notes?|Attributes):\s*$")
@@ -52,7 +52,7 @@ def arguments_model(fn: Callable[..., Any], name: str, file: str | None) -> type
         # An absent description is not passed: it would hide one that the annotation holds.
         said: dict[str, Any] = {"description": described[parameter.name]} if parameter.name in described else {}
         field = Field(default, alias=parameter.name, **said)
-        fields[_PREFIX + parameter.name] = (hints[parameter.name], field)
+        fields[PREFIX + parameter.name] = (hints[parameter.name], field)
     try:
         return create_model(name, __config__=ConfigDict(extra="forbid", coerce_numbers_to_str=True), **fields)
     except PydanticSchemaGenerationError as error:
@@ -61,7 +61,8 @@ def arguments_model(fn: Callable[..., Any], name: str, file: str | None) -> type
 
 def field_value(arguments: BaseModel, name: str) -> Any:
     """The checked value of the argument ``name``."""
-    return getattr(arguments, _PREFIX + name)
+    known = PREFIX + name
+    return getattr(arguments, known) if known in type(arguments).model_fields else (arguments.model_extra or {})[name]
 
 
 def json_schema(model: type[BaseModel], name: str, file: str | None) -> dict[str, Any]:
@@ -70,12 +71,23 @@ def json_schema(model: type[BaseModel], name: str, file: str | None) -> dict[str
         schema = model.model_json_schema(schema_generator=_Schema)
     except PydanticInvalidForJsonSchema as error:
         raise _inexpressible(error, name, file) from None
-    definitions: dict[str, Any] = schema.pop("$defs", {})
+    return {"type": "object", "properties": {}, **inlined(schema)}
+
+
+def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON schema without titles, its definitions where they are referred to, but for those that refer to themselves.
+
+    One whose references lead elsewhere keeps them all.
+    """
+    definitions: dict[str, Any] = schema.get("$defs", {})
+    rest = {key: value for key, value in schema.items() if key not in ("$defs", "$schema")}
+    if not set(_references(dict(schema))) <= set(definitions):
+        return dict(schema)
     recursive = {key for key in definitions if _reaches(definitions, key, key, set())}
-    plain = _plain(schema, definitions, recursive)
+    plain = _plain(rest, definitions, recursive)
     if recursive:
         plain["$defs"] = {key: _plain(definitions[key], definitions, recursive) for key in sorted(recursive)}
-    return {"type": "object", "properties": {}, **plain}
+    return plain
 
 
 def parse_docstring(text: str) -> tuple[str, dict[str, str]]:

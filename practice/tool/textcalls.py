@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from practice.types import ToolCall, ToolSpec
 
 _NAMES = ("name", "function", "tool", "tool_name", "function_name", "action")
 _ARGUMENTS = ("arguments", "parameters", "args", "params", "input", "tool_input", "action_input", "kwargs")
-#: Blocks that a model puts around its calls; the last of each may be left open.
+#: Blocks that a model puts around its calls; the last of each may be left open. A fence within a line is somebody's
+#: text: one closes at a line's beginning or end, or behind a bracket.
 _BLOCK = re.compile(
     r"<(?P<tag>tool_calls?|function_calls?|tools|toolcall)>(?P<tagged>.*?)(?:</(?P=tag)>|\Z)"
-    r"|(?P<fence>```|~~~)[^\n`]*\n(?P<fenced>.*?)(?:(?P=fence)|\Z)"
+    r"|(?P<fence>```|~~~)[^\n`]*\n(?P<fenced>.*?)"
+    r"(?:(?:(?<=\n)[ \t]*|(?<=[)}\]]))(?P=fence)|(?P=fence)(?=[ \t]*(?:\n|\Z))|\Z)"
     r"|`(?P<quoted>[^`\n]+)`",
     re.DOTALL,
 )
@@ -149,8 +152,8 @@ def _wanted(value: object, offered: Mapping[str, ToolSpec]) -> Wanted:
     name_key = next((key for key in _NAMES if isinstance(items.get(key), str)), None)
     if name_key is None:
         return []
-    name = items[name_key].strip().removeprefix("functions.").removesuffix("()")
-    if name not in offered or _defines(items, offered):
+    name = _offered_name(items[name_key].strip().removesuffix("()"), offered)
+    if name is None or _defines(items, offered):
         return []
     for key in _ARGUMENTS:
         if isinstance(items.get(key), dict | str):
@@ -163,6 +166,12 @@ def _wanted(value: object, offered: Mapping[str, ToolSpec]) -> Wanted:
     if set(rest) <= set(properties) and (rest or not offered[name].parameters.get("required")):
         return [(name, rest)]
     return []
+
+
+def _offered_name(name: str, offered: Mapping[str, ToolSpec]) -> str | None:
+    """The offered tool that a name means; models put the namespace of some templates before it."""
+    names = (name, name.removeprefix("functions."), name.removeprefix("tools."))
+    return next((each for each in names if each in offered), None)
 
 
 def _defines(value: object, offered: Mapping[str, ToolSpec]) -> bool:
@@ -195,43 +204,79 @@ def _python_calls(blocks: Sequence[_Block], offered: Mapping[str, ToolSpec]) -> 
 
     A call inside a sentence is talk about the tool, and so is one inside a larger expression.
     """
+    spelling = _Spelling(offered)
     for block in blocks:
+        if block.framed and (wanted := _python_line(block.text.strip(), offered, spelling)):
+            yield block.start, block.end, wanted
+            continue
         position = block.inner
         for line in block.text.splitlines(keepends=True):
-            if wanted := _python_line(line.strip(), offered):
-                whole = block.framed and block.text.strip() == line.strip()
-                yield (block.start, block.end, wanted) if whole else (position, position + len(line), wanted)
+            if wanted := _python_line(line.strip(), offered, spelling):
+                yield position, position + len(line), wanted
             position += len(line)
 
 
-def _python_line(line: str, offered: Mapping[str, ToolSpec]) -> Wanted:
+class _Spelling:
+    """Stand-ins for names that Python can't have: of tools (``get-time``) and of arguments (``from``)."""
+
+    def __init__(self, offered: Mapping[str, ToolSpec]) -> None:
+        tools = [name for name in offered if not all(part.isidentifier() for part in name.split("."))]
+        arguments = {key for spec in offered.values() for key in spec.parameters.get("properties", {})}
+        odd = sorted(key for key in arguments if not key.isidentifier() or keyword.iskeyword(key))
+        self._names = {f"odd_{n}_name": name for n, name in enumerate((*tools, *odd))}
+        ends = dict.fromkeys(tools, r"(?=\s*\()") | dict.fromkeys(odd, r"(?=\s*=(?!=))")
+        self._patterns = [
+            (stand_in, re.compile(rf"(?<![\w.-]){re.escape(name)}{ends[name]}"))
+            for stand_in, name in self._names.items()
+        ]
+
+    def sound(self, source: str) -> str:
+        """With stand-ins; also inside texts, where :meth:`own` takes them out again."""
+        for stand_in, pattern in self._patterns:
+            source = pattern.sub(stand_in, source)
+        return source
+
+    def own(self, text: str) -> str:
+        """With the names themselves."""
+        for stand_in, name in self._names.items():
+            text = text.replace(stand_in, name)
+        return text
+
+
+def _python_line(line: str, offered: Mapping[str, ToolSpec], spelling: _Spelling) -> Wanted:
     source = line[match.end() :] if (match := _LEAD.match(line)) else line
     if not source.endswith((")", "]", ";")) or not any(name in source for name in offered):
         return []
     try:
-        tree = ast.parse(source.rstrip(";"), mode="eval").body
+        tree = ast.parse(spelling.sound(source).rstrip(";"), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = spelling.own(node.value)
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "print":
         nodes = tree.args
     else:
         nodes = tree.elts if isinstance(tree, ast.List) else [tree]
-    wanted = [_python_call(node, offered) for node in nodes]
+    wanted = [_python_call(node, offered, spelling) for node in nodes]
     return [call for call in wanted if call is not None] if all(wanted) else []
 
 
-def _python_call(node: ast.expr, offered: Mapping[str, ToolSpec]) -> tuple[str, dict[str, Any]] | None:
+def _python_call(
+    node: ast.expr, offered: Mapping[str, ToolSpec], spelling: _Spelling
+) -> tuple[str, dict[str, Any]] | None:
     if isinstance(node, ast.Await):
         node = node.value
     if not isinstance(node, ast.Call):
         return None
-    name = ast.unparse(node.func).removeprefix("functions.").removeprefix("tools.")
-    if name not in offered:
+    name = _offered_name(spelling.own(ast.unparse(node.func)), offered)
+    if name is None:
         return None
     properties: dict[str, Any] = offered[name].parameters.get("properties", {})
-    if len(node.args) > len(properties) or any(keyword.arg is None for keyword in node.keywords):
+    if len(node.args) > len(properties) or any(each.arg is None for each in node.keywords):
         return None
-    given = dict(zip(properties, node.args, strict=False)) | {str(kw.arg): kw.value for kw in node.keywords}
+    named = {spelling.own(str(each.arg)): each.value for each in node.keywords}
+    given = dict(zip(properties, node.args, strict=False)) | named
     return name, {key: _literal(value) for key, value in given.items()}
 
 

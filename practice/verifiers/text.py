@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["after_marker", "boxes", "normalise", "strip_reasoning"]
+__all__ = ["after_marker", "boxes", "normalise", "strip_reasoning", "without_reasoning"]
 
 _TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.I)
 _MARKER = re.compile(
@@ -17,6 +17,11 @@ _WRAPPED = re.compile(r"""^(["'`“”‘’«»*_$\s]+)|(["'`“”‘’«»*_
 
 
 def strip_reasoning(text: str) -> str:
+    """The text without ``<think>`` blocks and without the white space around it."""
+    return without_reasoning(text).strip()
+
+
+def without_reasoning(text: str) -> str:
     """The text without ``<think>`` blocks; one that was never closed goes to the end, one never opened to the start."""
     kept: list[str] = []
     start, inside = 0, False
@@ -30,7 +35,7 @@ def strip_reasoning(text: str) -> str:
         start = tag.end()
     if not inside:
         kept.append(text[start:])
-    return "".join(kept).strip()
+    return "".join(kept)
 
 
 def boxes(text: str) -> list[tuple[int, str]]:

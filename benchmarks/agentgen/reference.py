@@ -1,0 +1,43 @@
+"""Our own solution of every description: the truth that the checks are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.agentgen.described import Described, Given
+from benchmarks.agentgen.solutions import files, mathdata, pages, science, text
+from practice.tool import Tool, tool_from_function
+from practice.tool.function import to_text
+
+__all__ = ["SOLUTIONS", "answer", "solution"]
+
+SOLUTIONS: dict[str, Callable[..., Any]] = {
+    **mathdata.SOLUTIONS,
+    **text.SOLUTIONS,
+    **files.SOLUTIONS,
+    **pages.SOLUTIONS,
+    **science.SOLUTIONS,
+}
+"""Id of a description -> the tool that it implies, as we would write it."""
+
+
+def solution(described: Described) -> Tool:
+    """The reference solution as a tool."""
+    return tool_from_function(SOLUTIONS[described.id])
+
+
+def answer(described: Described, given: Given, place: Path) -> str:
+    """What the reference solution says, as an agent would be shown it; ``place`` holds the folder ``files/``."""
+    return to_text(SOLUTIONS[described.id](**{role: _plain(described, role, given, place) for role in given}))
+
+
+def _plain(described: Described, role: str, given: Given, place: Path) -> Any:
+    match described.roles[role]:
+        case "file":
+            return str(place / given[role])
+        case "choice":
+            return given[role].split("|")[0]
+        case _:
+            return given[role]
