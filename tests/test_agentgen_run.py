@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +17,13 @@ import pytest
 from benchmarks.agentgen import newagent
 from benchmarks.agentgen.described import BASE, choose, load, placed
 from benchmarks.agentgen.report import Row
-from benchmarks.agentgen.run import Options, main, run
+from benchmarks.agentgen.run import Options, main, rooted, run
 from benchmarks.agentgen.serving import served
 from practice import sandbox
 from practice.config import Workspace
 from practice.errors import InputError, PracticeError
 from tests.fakeserver import Asked, FakeServer, Reply
+from tests.house import ROOT
 
 IDS = "text-14,file-01,pages-01,math-01,science-01"
 """Tools that are made (one that reads files, one that fetches pages), one that can't be, one that is there."""
@@ -87,7 +93,7 @@ def answers(name: str, text: str) -> dict[str, Any]:
         "ClarifyReply": {"questions": []},
         "NeedReply": {"work": what, "what": what, "reaches": reaches},
         "SameReply": {"needed": "it", "gives": "it", "covers": "all" if about == "science-01" else "nothing"},
-        "PlanReply": PLANS.get(about),
+        "PlanReply": PLANS.get(about, {}),
         "CasesReply": {"cases": cases},
         "RequestsReply": {"requests": asked},
         "InstructionsReply": {"role": f"You do this: {what}", "steps": ["Call the tool."], "answer": ""},
@@ -241,3 +247,32 @@ async def test_without_a_model_nothing_is_found(tmp_path: Path, monkeypatch: pyt
 def test_the_command_says_what_it_can_not_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "m", "--only", "math-99", "--out", str(tmp_path), "--port", "0"]) == InputError.exit_code
     assert "math-09" in capsys.readouterr().err
+
+
+def test_a_local_models_file_is_named_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    assert rooted("llamacpp/small.gguf") == f"llamacpp/{tmp_path / 'small.gguf'}"
+    assert rooted("llamacpp/other") == "llamacpp/other" and rooted("openai/small.gguf") == "openai/small.gguf"
+
+
+def test_sigterm_ends_what_is_under_way(model: FakeServer, tmp_path: Path) -> None:
+    """The command with its children ends too, and nothing is counted."""
+    model.world = lambda asked: "ready" if "ready" in asked.text else Reply(hang=True)
+    options = ["--model", "openai/scripted", "--only", "math-07", "--out", str(tmp_path), "--port", "0"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.agentgen.run", *options],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(model.calls) < 2:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 4, said
+    assert (tmp_path / "rows.jsonl").read_text() == ""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            assert str(tmp_path).encode() not in process.read_bytes()
