@@ -314,7 +314,7 @@ def annotation(node: Mapping[str, Any]) -> Any:
         inner = annotation(node.get("items", {}))
         return list[inner] if kind == "array" else tuple[inner, ...]
     if kind == "dict":
-        fields = {
+        fields: dict[str, Any] = {
             key: (annotation(value), ...)
             if key in node.get("required", ())
             else (annotation(value) | None if annotation(value) is not Any else Any, None)

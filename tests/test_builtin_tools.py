@@ -34,10 +34,12 @@ weekday = function("tools/dates.py:weekday")
 
 def test_the_starter_holds_these_tools() -> None:
     assert set(available_tools(HOUSE)) == {
+        "browse",
         "calculator",
         "convert",
         "date_add",
         "days_between",
+        "read_document",
         "search_files",
         "weekday",
     }
