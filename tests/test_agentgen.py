@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -156,12 +158,35 @@ def test_the_tasks_are_passed_by_the_reference_and_by_nothing_else(name: str, he
             assert task.expect.unmet(wrong), wrong
 
 
-@pytest.mark.parametrize("name", [one.id for one in ALL if one.existing and "calculator" in one.existing])
-async def test_the_starters_calculator_does_what_is_said_of_it(name: str, here: Callable[[str], Described]) -> None:
-    tool = load_tool("calculator", Workspace(ROOT))
-    for calls in here(name).existing.values():
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The starter's tools beside the benchmark's files."""
+    place = Workspace(tmp_path_factory.mktemp("starter"))
+    shutil.copytree(ROOT / "tools", place.tools, ignore=shutil.ignore_patterns("__pycache__", "generated"))
+    shutil.copytree(HERE / "files", place.root / "files")
+    return place
+
+
+@pytest.mark.parametrize("name", [one.id for one in ALL if one.existing])
+async def test_the_starters_tools_do_what_is_said_of_them(
+    name: str, here: Callable[[str], Described], starter: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = here(name)
+    monkeypatch.setenv("PRACTICE_HOSTS", ",".join(re.findall(r"127\.0\.0\.1:\d+", one.text)))
+    for ref, calls in one.existing.items():
+        tool = load_tool(ref, starter)
         assert (await try_known(tool, calls)).right
-        assert not (await try_known(replace(tool, fn=lambda expression: "0.5"), calls)).right
+        assert not (await try_known(replace(tool, fn=lambda **_: "0.5"), calls)).right
+
+
+@pytest.mark.parametrize("name", IDS)
+async def test_no_starters_tool_does_it_by_accident(
+    name: str, here: Callable[[str], Described], starter: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = here(name)
+    monkeypatch.setenv("PRACTICE_HOSTS", "127.0.0.1")
+    for ref in ("calculator", "read_document", "search_files", "weekday", "days_between"):
+        assert ref in one.existing or not (await try_tool(load_tool(ref, starter), one, Site(starter.root, page))).right
 
 
 async def test_the_starters_converter_serves_without_being_named(here: Callable[[str], Described]) -> None:

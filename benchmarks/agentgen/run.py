@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.agentgen.binding import Site
 from benchmarks.agentgen.described import Described, choose, load, placed
@@ -30,6 +32,7 @@ from practice import sandbox
 from practice.agent.standalone import connected
 from practice.calls import gather
 from practice.config import ModelSpec, Workspace
+from practice.endpoints import LOCAL_PREFIX
 from practice.errors import InputError, PracticeError
 from practice.types import CallKey, Message, Request, Usage
 
@@ -160,6 +163,19 @@ def say(row: Row, done: int, asked: int) -> None:
     print(f"{done}/{asked} {row.id} {words} {row.seconds:.0f} s | {' | '.join(row.reasons)[:300]}", file=sys.stderr)
 
 
+def rooted(model: str) -> str:
+    """A local model's file by its absolute path: each workspace would count a relative one from itself."""
+    file = Path(model.removeprefix(LOCAL_PREFIX))
+    return f"{LOCAL_PREFIX}{file.resolve()}" if model.startswith(LOCAL_PREFIX) and file.is_file() else model
+
+
+async def stoppable(work: Coroutine[Any, Any, object]) -> None:
+    """The work, which SIGTERM ends like Ctrl-C: with the command that is under way, and its model's server."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,9 +192,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is left, print the table."""
     given = arguments(argv)
-    folder = f"{re.sub(r'[^A-Za-z0-9.]+', '-', given.model)}-{given.mode}"
+    model = rooted(given.model)
+    folder = f"{re.sub(r'[^A-Za-z0-9.]+', '-', model.rpartition('/')[2])}-{given.mode}"
     options = Options(
-        model=given.model,
+        model=model,
         out=(given.out or ROOT / "reports" / "agentgen" / folder).resolve(),
         mode=given.mode,
         workers=given.workers,
@@ -187,11 +204,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         chosen = choose(load(), given.only)
         with served(given.port) as base:
-            asyncio.run(run(chosen, options, base))
+            asyncio.run(stoppable(run(chosen, options, base)))
     except PracticeError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 4
     print(write_report(chosen, options))
     return 0
