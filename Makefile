@@ -32,7 +32,7 @@ demo: venv  ## fetch the small model (1.1 GB, once) and let an agent practise wi
 	$(BIN)/practice model pull $(MODEL)
 	$(BIN)/practice run practice.yaml
 
-demo-long: venv  ## the same with a holdout of 120 tasks: an hour and more; stop it and call it again to go on
+demo-long: venv  ## the same with a holdout of 240 tasks: an hour and a half; stop it and call it again to go on
 	$(BIN)/practice model pull $(MODEL)
 	$(BIN)/practice run benchmarks/long.yaml
 

@@ -301,6 +301,8 @@ def main() -> None:
         "validation-long": draw(PRACTICE, 30, r, seen),
         "practice-long": draw(PRACTICE, 24, r, seen),
     }
+    # A second holdout for the long demo, twice as large, drawn after the first had been read and before any run on it.
+    sets["holdout-long"] = draw(HOLDOUT, 240, r, seen)
     out.mkdir(parents=True, exist_ok=True)
     for name, tasks in sets.items():
         lines = "".join(json.dumps(task, ensure_ascii=False) + "\n" for task in tasks)

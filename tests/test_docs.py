@@ -31,7 +31,7 @@ _INLINE = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 #: Files that the docs name because they are not there, or that are the user's.
-NOT_OURS = {"practice/evaluate.py", "path.py"}
+NOT_OURS = {"practice/evaluate.py", "path.py", "test_tool.py"}
 
 
 def page_id(page: Path) -> str:

@@ -28,6 +28,7 @@ from practice.cli import (
     run,
     runs,
     tool,
+    tool_new,
 )
 from practice.cli.common import fail, only_documents
 from practice.errors import InputError, PracticeError
@@ -69,6 +70,7 @@ app.add_typer(judge.app, name="judge", help="LLM judges: what they say, how far 
 app.add_typer(memory.app, name="memory", help="Read and edit the experience memory.")
 app.add_typer(model.app, name="model", help="Local models: list, pull, check.")
 app.add_typer(agent.app, name="agent", help="The agents of this workspace.")
+tool.app.command("new")(tool_new.new)
 app.add_typer(tool.app, name="tool", help="The tools of this workspace.")
 
 

@@ -14,6 +14,9 @@ from practice.cli.common import AsJson, note, print_json
 COPIED = ("practice.yaml", "agents", "tools", "tasks", "memory")
 LEFT_OUT = shutil.ignore_patterns("*.db", "*.db-*", "__pycache__", "*.pyc", ".*.lock", "generated")
 
+#: What belongs to this machine alone; the trust in tools too.
+IGNORED = "memory/practice.db*\nmemory/.*.lock\nreports/\n.env\n.practice/*.json\n"
+
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where; it may exist.")] = Path(),
@@ -28,7 +31,7 @@ def init(
     kept: list[str] = []
     for name in COPIED:
         _copy(source / name, target / name, target, made, kept)
-    _write(target / ".gitignore", "memory/practice.db*\nmemory/.*.lock\nreports/\n.env\n", target, made, kept)
+    _write(target / ".gitignore", IGNORED, target, made, kept)
     for name, schema in {**json_schemas(), "agent": agent_json_schema()}.items():
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         _write(target / ".practice" / "schema" / f"{name}.json", text, target, made, kept)

@@ -17,6 +17,7 @@ from typing import Any
 from practice.config import Workspace
 from practice.errors import InputError, nearest
 from practice.tool.function import Tool, source_hash, tool_from_function
+from practice.tool.generated import generated_names, generated_tool
 from practice.tool.python import NAME as PYTHON
 from practice.tool.python import python_tool
 
@@ -41,12 +42,15 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
     """The tool that ``ref`` names.
 
     ``calculator`` is ``tools/calculator.py:calculator``, or else the one function of that name in any file of
-    ``tools/``; ``tools/x.py:f`` is what it says, and ``tools/x.py`` alone means ``tools/x.py:x``. ``python`` is
-    built in, unless the workspace has a tool of that name.
-    Raises InputError naming the nearest tool, file or function there is, and SandboxMissing where ``python`` finds no
-    sandbox on this machine.
+    ``tools/``, or else the generated tool of that name, which runs in a sandbox; ``tools/x.py:f`` is what it says, and
+    ``tools/x.py`` alone means ``tools/x.py:x``. ``python`` is built in, unless the workspace has a tool of that name.
+    Raises InputError naming the nearest tool, file or function there is, and for a generated tool in quarantine;
+    SandboxMissing where ``python`` finds no sandbox on this machine.
     """
-    if ref == PYTHON and ref not in available_tools(workspace):
+    known = available_tools(workspace)
+    if ref not in known and ref in generated_names(workspace):
+        return generated_tool(ref, workspace)
+    if ref not in known and ref == PYTHON:
         return python_tool()
     function = load_function(_place(ref, workspace), workspace)
     return tool_from_function(function.fn, file=function.file, source=function.source_hash)
@@ -55,7 +59,8 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
 def load_function(ref: str, workspace: Workspace) -> Function:
     """The function at ``path.py:function`` (in the workspace) or ``module:function`` (importable).
 
-    Raises InputError where the file, the module or the function is missing, or the file can't be imported.
+    Raises InputError where the file, the module or the function is missing, or the file can't be imported; and for a
+    file of ``tools/generated/``: what a model wrote is never run in this process.
     """
     target, colon, name = ref.rpartition(":")
     if not colon:
@@ -66,6 +71,7 @@ def load_function(ref: str, workspace: Workspace) -> Function:
     if not file.is_file():
         near = nearest(target, _python_files(workspace))
         raise InputError("an existing file", found=target, key=ref, nearest=near)
+    _refuse_generated(file, ref, workspace)
     data = file.read_bytes()
     shown = workspace.relative(file)
     module = _run_file(file, data, shown)
@@ -127,7 +133,8 @@ def _place(ref: str, workspace: Workspace) -> str:
             raise InputError(
                 f"one tool of that name, or a path such as tools/{places[0]}:{ref}", found=", ".join(places)
             )
-        raise InputError("a tool of the workspace", found=repr(ref), nearest=nearest(ref, {*known, PYTHON}))
+        near = nearest(ref, [*known, *generated_names(workspace), PYTHON])
+        raise InputError("a tool of the workspace", found=repr(ref), nearest=near)
     return known[ref]
 
 
@@ -140,8 +147,19 @@ def _public_functions(file: Path) -> list[str]:
     return [node.name for node in defined if not node.name.startswith("_")]
 
 
+def _refuse_generated(file: Path, ref: str, workspace: Workspace) -> None:
+    """Raise InputError for a file that may only run in a sandbox."""
+    folder = (workspace.tools / "generated").resolve()
+    if file.resolve().is_relative_to(folder):
+        name = file.resolve().relative_to(folder).parts[0]
+        raise InputError(f"the name of a generated tool, {name!r}, which runs in a sandbox", found=repr(ref), key=ref)
+
+
 def _from_module(target: str, name: str, ref: str, workspace: Workspace) -> Function:
     try:
+        found = importlib.util.find_spec(target)
+        if found is not None and found.origin is not None:
+            _refuse_generated(Path(found.origin), ref, workspace)
         module = importlib.import_module(target)
     except ImportError as error:
         raise InputError(
