@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, cast
@@ -128,8 +128,7 @@ async def _answers(tool: Tool, requests: Sequence[Request]) -> list[str | None]:
         async with AsyncExitStack() as stack:
             if tool.opening is not None:
                 opened = await stack.enter_async_context(tool.opening())
-                fn: Callable[..., Any] = opened[tool.name] if isinstance(opened, Mapping) else opened
-                tool = replace(tool, fn=fn, opening=None)
+                tool = replace(tool, fn=opened[tool.name] if isinstance(opened, Mapping) else opened, opening=None)
             for index, request in enumerate(requests):
                 wanted = ToolCall(id=f"draft-{index}", name=tool.name, arguments=json.dumps(request.arguments))
                 result = await call(tool, wanted, timeout=60.0)
