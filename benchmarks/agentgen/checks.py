@@ -18,10 +18,12 @@ from practice.types import Value
 __all__ = ["Expect", "numbers_in"]
 
 _NUMBER = re.compile(
-    r"(?<![\w.])(?<!\d[-/:])(?:(?<![\w)\]])[-−]\s?)?[$€£]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
+    r"(?<![\w.])(?<!\d[-/:])X[$€£]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 )
 _POWER_OF_TEN = re.compile(r"\s*(?:×|x|\*|·|\\times)\s*10\s*(?:\^|\*\*)\s*[{(]?([-+]?\d+)")
-_YES = re.compile(r"\b(?:yes|true|is valid|are anagrams|is (?:indeed )?an? (?:palindrome|anagram))\b")
+_YES = re.compile(
+    r"\b(?:yes|true|are anagrams|is (?:indeed )?(?:an? )?(?:palindrome|anagram))\b|^(?:palindrome|anagrams?)\W*$"
+)
 _QUESTION = re.compile(r"\b(?:if|whether)\b[^.;:!?]*")
 _NO = re.compile(r"\b(?:no|not|false|isn't|aren't|cannot)\b")
 
