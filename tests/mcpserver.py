@@ -92,7 +92,7 @@ class Server:
         elif name == "sleep":
             time.sleep(30)
         elif name == "leave":
-            threading.Timer(0.05, os._exit, (0,)).start()
+            threading.Timer(0.05, leave).start()
         elif name == "die":
             print(f"goodbye {os.environ.get('TEST_MCP_KEY', '')}", file=sys.stderr, flush=True)
             os._exit(3)
@@ -104,6 +104,12 @@ def note(text: str) -> None:
     if log := os.environ.get("LOG"):
         with Path(log).open("a") as file:
             file.write(text + "\n")
+
+
+def leave() -> None:
+    """End this process."""
+    note("left")
+    os._exit(0)
 
 
 def stdio(server: Server) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -21,7 +26,8 @@ from practice.fakes import ScriptedModel
 from practice.memory import Bank
 from practice.tool import Tool, tool_from_function
 from practice.types import Completion, Experience, Failure, Message, Request, Rollout, ToolCall
-from tests.fakeserver import Asked, FakeServer
+from tests.fakeserver import Asked, FakeServer, Reply
+from tests.house import ROOT
 from tests.test_cli import call
 
 TOOL = '''\
@@ -226,3 +232,32 @@ async def test_a_trace_tells_each_call_once() -> None:
 
     await agent.run("Count.", complete=shown(complete, said.append))
     assert said == ["  -> count()", "  <- 1", "  -> count()", "  <- 2"]
+
+
+def test_ctrl_c_ends_an_answer_and_not_the_conversation(tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def hangs(request: Asked) -> str | Reply:
+        if request.body["messages"][-1]["content"] == "Hang.":
+            asked.set()
+            return Reply(hang=True)
+        return f"answer {len(request.body['messages'])}"
+
+    with FakeServer(hangs) as server:
+        workspace(tmp_path, server.url)
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from practice.cli import main; main()", "agent", "chat", "doubler"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write("Hang.\n")
+        process.stdin.flush()
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate("Hi.\n", timeout=60)
+    assert (process.returncode, out.splitlines()) == (0, ["(stopped)", "answer 1"]), err

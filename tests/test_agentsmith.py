@@ -21,13 +21,13 @@ from practice.agentsmith.tried import trial_tool
 from practice.agentsmith.types import Answered, Drafted, Instructions
 from practice.calls import Calls, Endpoint
 from practice.config import ModelSpec, Workspace, load_settings, parse, read_yaml, starter_root
-from practice.errors import CallFailed, EndpointError, InputError
+from practice.errors import CallFailed, EndpointError, InputError, SandboxMissing
 from practice.fakes import ScriptedModel
 from practice.sandbox.monty import MontyEngine
 from practice.session import read_inputs
 from practice.task import load_tasks
 from practice.tool import Tool, call, tool_from_function
-from practice.tool.trust import approved_hosts, permit, state
+from practice.tool.trust import approved_hosts, permit_of, state, trust_of
 from practice.toolsmith import Unmade
 from practice.toolsmith.desk import Desk
 from practice.types import Request, Task, ToolCall
@@ -153,15 +153,20 @@ async def test_without_a_tool_the_agent_is_judged(tmp_path: Path) -> None:
 async def test_a_tool_that_could_not_be_made_is_said_and_python_stands_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent, _, place = await made(tmp_path, smith=FakeToolsmith(NO_TOOL), name="plain")
-    assert (agent.tools[0].how, agent.tools[0].ref) == ("none", None)
-    assert any("only 2 of 6 cases hold" in line for line in agent.notes)
-    assert parse(AgentSpec, read_yaml(place.path(agent.path))).tools == ()
-    (place.tools).mkdir(exist_ok=True)
-    (place.tools / "python.py").write_text('def python(code: str) -> str:\n    """Run Python."""\n    return code\n')
+    monkeypatch.setattr("practice.sandbox.engine", MontyEngine)
     agent, _, place = await made(tmp_path, smith=FakeToolsmith(NO_TOOL), name="writes")
     assert (agent.tools[0].how, agent.tools[0].ref) == ("fallback", "python")
+    assert parse(AgentSpec, read_yaml(place.path(agent.path))).tools == ("python",)
+    assert any("only 2 of 6 cases hold" in line for line in agent.notes)
     assert set(agent.verified) == {"judge"}  # an interpreter's requests would be about nothing
+
+    def missing() -> MontyEngine:
+        raise SandboxMissing("none here")
+
+    monkeypatch.setattr("practice.sandbox.engine", missing)
+    agent, _, place = await made(tmp_path, smith=FakeToolsmith(NO_TOOL), name="plain")
+    assert (agent.tools[0].how, agent.tools[0].ref) == ("none", None)
+    assert parse(AgentSpec, read_yaml(place.path(agent.path))).tools == ()
 
 
 @pytest.mark.parametrize("broken", [name for name in ANSWERS if name != "SameReply"])
@@ -259,8 +264,11 @@ async def test_hosts_and_files_are_the_users_word(tmp_path: Path, approve: bool)
         )
         assert (smith.wishes[0].hosts, smith.wishes[0].read) == (hosts, read)
         assert agent.tools[0].approved is approve
-        granted = permit(place, f"vat_{name}")
-        assert granted.hosts == (hosts if approve else ()) and len(granted.read) == (len(read) if approve else 0)
+        trust = trust_of(place, f"vat_{name}")
+        assert (trust is not None) is approve
+        if trust is not None:
+            granted = permit_of(place, trust)
+            assert granted.hosts == hosts and granted.read == tuple(str(place.path(path)) for path in read)
         command = " ".join([*(f"--host {host}" for host in hosts), *(f"--read {path}" for path in read)])
         assert any(f"tool approve vat_{name} {command}".strip() in line for line in agent.notes) is not approve
 
@@ -277,7 +285,10 @@ async def test_a_model_is_told_which_files_there_are(tmp_path: Path, words: str)
 
 
 @pytest.mark.parametrize("approve", [True, False])
-async def test_a_reader_comes_along_and_its_hosts_are_opened_by_approval_alone(tmp_path: Path, approve: bool) -> None:
+async def test_a_reader_comes_along_and_its_hosts_are_opened_by_approval_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, approve: bool
+) -> None:
+    monkeypatch.setattr("practice.sandbox.engine", MontyEngine)
     (tmp_path / "tools").mkdir()
     source = 'def browse(url: str) -> str:\n    """Fetch a page."""\n    return url\n'
     (tmp_path / "tools/browse.py").write_text(source)
@@ -288,7 +299,7 @@ async def test_a_reader_comes_along_and_its_hosts_are_opened_by_approval_alone(t
         what="Tells VAT rates from https://rates.example.org/all.",
         approve_tested=approve,
     )
-    assert [tool.ref for tool in agent.tools] == [None, "browse"]
+    assert [tool.ref for tool in agent.tools] == ["python", "browse"]
     assert approved_hosts(place, "browse") == (("rates.example.org",) if approve else ())
     told = any("practice tool approve browse --host rates.example.org" in line for line in agent.notes)
     assert told is not approve
@@ -555,6 +566,34 @@ def test_steps_are_numbered_once() -> None:
     parts = steps.settled("You do.", ["1. Read it.", "Step 2: Call f.", "2) Call f.", "Call f.", ""], " ", "b")
     assert parts.steps == ("Read it.", "Call f.")
     assert files.instructions_text(parts, [], [], Drafted()) == "You do.\n\n1. Read it.\n2. Call f.\n"
+
+
+def test_a_function_is_told_with_what_its_arguments_mean() -> None:
+    def add(a: int, b: int = 2) -> int:
+        """Add.
+
+        Args:
+            a: The first.
+        """
+        return a + b
+
+    assert steps.told(tool_from_function(add).spec) == "add(a, b)\nAdd.\n- a: The first.\n- b: integer"
+
+
+@pytest.mark.parametrize(
+    ("given_steps", "tools", "kept"),
+    [
+        (["Read it.", "Calculate the sum."], [], ["Read it.", "Calculate the sum."]),
+        (["Read it.", "Call add.", "Calculate the sum."], ["add"], ["Read it.", "Call add."]),
+        (["Calculate the sum with add."], ["add"], ["Calculate the sum with add."]),
+        (["Address the user."], ["add"], ["Take from the request what add needs and call it.", "Address the user."]),
+        ([], ["add", "sort_lines"], ["Take from the request what add needs and call it."]),
+    ],
+)
+def test_steps_do_not_work_out_by_hand_what_a_tool_does(
+    given_steps: list[str], tools: list[str], kept: list[str]
+) -> None:
+    assert files.procedure(given_steps, tools) == tuple(kept)
 
 
 def test_one_task_is_not_enough_to_practise_on(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,19 @@ async def test_tests_see_what_the_solution_and_the_stub_define() -> None:
 async def test_whatever_ends_the_code_is_a_zero(ended: Ended) -> None:
     verdict = await Code(Canned(Ran(ended=ended, error="it ended"))).verify(task(), rollout("    return 1"))
     assert (verdict.score, verdict.reason, verdict.failure) == (0.0, "it ended", None)
+
+
+async def test_a_crash_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may have caused it; code that crashes does so again."""
+    outcomes = [Ran(ended="crashed", error="killed"), Ran(ended="done", value={"passed": True, "reason": ""})]
+    engine = Canned()
+
+    async def call(_function: str, _arguments: Mapping[str, Any]) -> Ran:
+        return outcomes.pop(0)
+
+    monkeypatch.setattr(engine, "call", call)
+    assert (await Code(engine).verify(task(), rollout("    return 1"))).score == 1.0
+    assert not outcomes
 
 
 @pytest.mark.parametrize("value", [None, True, {"passed": "yes"}, {"reason": "fine"}])

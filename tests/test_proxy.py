@@ -196,6 +196,21 @@ async def test_a_name_that_points_at_this_machine_is_refused(monkeypatch: pytest
         assert not server.heard
 
 
+async def test_another_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with origin() as server:
+
+        async def found(_host: str, port: int, **_: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+            return [(0, 0, 0, "", (address, port)) for address in ("::1", "127.0.0.1")]
+
+        request = f"GET http://localhost:{server.port}/ HTTP/1.1\r\n\r\n".encode()
+        async with answering(Proxy([f"localhost:{server.port}"])) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+            writer.write(request)
+            assert await reader.read() == server.answer
+            writer.close()
+
+
 async def test_localhost_by_name_is_a_permit_that_says_so() -> None:
     async with origin() as server:
         answer = await through(

@@ -84,8 +84,10 @@ async def test_what_the_model_is_told() -> None:
     }
 
 
-@pytest.mark.parametrize("code", ["```python\n1 + 1\n```", "```\n1 + 1\n```\n", "1 + 1"])
-async def test_a_fence_around_the_code_is_no_code(code: str) -> None:
+@pytest.mark.parametrize(
+    "code", ["```python\n1 + 1\n```", "```\n1 + 1\n```\n", "1 + 1", "    1 + 1", "  x = 1\n  x + 1"]
+)
+async def test_a_fence_or_an_indent_around_the_code_is_no_code(code: str) -> None:
     assert (await asked(python_tool(InProcess()), code)).content == "2"
 
 

@@ -352,6 +352,26 @@ async def test_the_code_is_nobody_in_a_system_of_its_own() -> None:
         assert str(ran.value).startswith("(2, ['HOME', 'LANG', ")
 
 
+async def test_processes_are_counted_by_session() -> None:
+    by = one("bwrap")
+    source = """
+import os, time
+count = 0
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(600)
+        count += 1
+except BlockingIOError:
+    pass
+count
+"""
+    async with by.session(SMALL) as first, by.session(SMALL) as second:
+        told = await asyncio.gather(first.run(source), second.run(source))
+        assert [ran.value for ran in told] == [str(SMALL.processes)] * 2
+        assert (await first.run(source)).value == str(SMALL.processes)
+
+
 async def test_what_ends_a_sandbox_ends_all_of_it() -> None:
     by = one("bwrap")
     if not isinstance(by, BwrapEngine):

@@ -335,6 +335,40 @@ OTHERS: tuple[WrongInput, ...] = (
         nearest="calculator",
     ),
     WrongInput(
+        "mcp-key",
+        "a misspelled key of an MCP server",
+        {"agents/solver.yaml": WORKSPACE["agents/solver.yaml"] + 'tools:\n- mcp:\n    comand: "python server.py"\n'},
+        file="agents/solver.yaml",
+        key="tools.0.mcp.comand",
+        line=7,
+        nearest="command",
+    ),
+    WrongInput(
+        "mcp-secret",
+        "an MCP server's key itself where its variable's name belongs",
+        {
+            "agents/solver.yaml": WORKSPACE["agents/solver.yaml"]
+            + 'tools: [{mcp: {url: "http://127.0.0.1:9", headers_env: {Authorization: sk-secret-1234}}}]\n'
+        },
+        file="agents/solver.yaml",
+        key="tools.0.mcp.headers_env.Authorization",
+        line=5,
+        says="the name of an environment variable",
+        hides="sk-secret-1234",
+    ),
+    WrongInput(
+        "mcp-gone",
+        "an MCP server that does not start",
+        {
+            "agents/solver.yaml": WORKSPACE["agents/solver.yaml"]
+            + "tools: [calculator, {mcp: {command: no-such-server}}]\n"
+        },
+        file="agents/solver.yaml",
+        key="tools.1.mcp.command",
+        line=5,
+        says="No such file or directory",
+    ),
+    WrongInput(
         "bank-status",
         "an unknown status in a bank",
         {
@@ -448,6 +482,22 @@ OTHERS: tuple[WrongInput, ...] = (
         nearest="stable_flip",
     ),
     WrongInput("scores-nothing", "nothing to analyse", {}, ("judge", "stability"), key="RUN", says="nothing"),
+    WrongInput(
+        "chat-agent",
+        "an unknown agent, given to agent chat",
+        {},
+        ("agent", "chat", "solvr"),
+        key="AGENT",
+        nearest="solver",
+    ),
+    WrongInput(
+        "new-taken",
+        "a name that is taken, given to agent new",
+        {},
+        ("agent", "new", "Adds numbers.", "--name", "solver"),
+        key="--name",
+        says="agents/solver.yaml, which exists",
+    ),
 )
 
 CASES: tuple[WrongInput, ...] = (*SETTINGS, *TASKS, *OTHERS)

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from practice.agentsmith.steps import one_line, signature
+from practice.agentsmith.steps import one_line, told
 from practice.agentsmith.types import Drafted
 from practice.errors import CallFailed, PracticeError
 from practice.task import task_id
@@ -101,7 +101,7 @@ async def _computed(desk: Desk, brief: str, tool: Tool) -> list[tuple[Task, str]
                 temperature=WARM,
                 max_tokens=900,
                 brief=brief,
-                tool=f"{signature(tool.spec)}\n{tool.spec.description}",
+                tool=told(tool.spec),
                 count=str(PER_CALL),
             )
         except CallFailed as error:

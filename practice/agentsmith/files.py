@@ -14,12 +14,18 @@ from practice.config import ModelSpec, Workspace, dump_yaml, load_settings, pars
 from practice.errors import InputError
 from practice.task import load_tasks
 
-__all__ = ["agent_fields", "check_name", "free_name", "instructions_text", "paths", "write"]
+__all__ = ["agent_fields", "check_name", "free_name", "instructions_text", "paths", "procedure", "write"]
 
 LIMITS = Limits(steps=8, tokens=1024)
 """Of a new agent: what lets a small model neither ramble nor call for ever."""
 LEAST = 2
 """Tasks that a run needs at least: one to practise on, one for the gate."""
+_BY_HAND = re.compile(
+    r"(?:add|apply|calculate|compare|compute|convert|count|determine|divide|evaluate|find|multiply"
+    r"|parse|reverse|round|sort|subtract|sum|transform|work out)\b",
+    re.IGNORECASE,
+)
+"""How a step begins that does by hand what a tool is for."""
 _RESERVED = ("practice",)
 """Names whose files belong to the workspace."""
 
@@ -55,7 +61,8 @@ def instructions_text(
 
     ``tools``: (name, what it does) of each.
     """
-    lines = [parts.role, "", *(f"{number}. {step}" for number, step in enumerate(parts.steps, 1))]
+    steps = procedure(parts.steps, [name for name, _ in tools])
+    lines = [parts.role, "", *(f"{number}. {step}" for number, step in enumerate(steps, 1))]
     if tools:
         lines += ["", "Do not work out yourself what a tool does; call it and use its result:"]
         lines += [f"- {name}: {what}" for name, what in tools]
@@ -68,6 +75,21 @@ def instructions_text(
     last = ['End with a line "Answer: " that repeats the result alone, as the tool gave it.'] if checked else []
     closing = [line for line in (parts.answer, *last) if line]
     return "\n".join([*lines, *([""] if closing else []), *closing]).strip() + "\n"
+
+
+def procedure(steps: Sequence[str], tools: Sequence[str]) -> tuple[str, ...]:
+    """The steps as they suit an agent with ``tools``.
+
+    A model that writes steps likes to say "calculate the sum" where a tool does that, and the agent then obeys: such
+    steps go, and where no step that is left names a tool, one that does comes first.
+    """
+    if not tools:
+        return tuple(steps)
+    named = {step: [name for name in tools if re.search(rf"\b{re.escape(name)}\b", step)] for step in steps}
+    kept = [step for step in steps if named[step] or not _BY_HAND.match(step)]
+    if not any(named[step] for step in kept):
+        kept.insert(0, f"Take from the request what {tools[0]} needs and call it.")
+    return tuple(kept)
 
 
 def agent_fields(

@@ -18,7 +18,7 @@ from practice.tool.find import terms
 from practice.toolsmith.desk import Desk
 from practice.types import ToolSpec
 
-__all__ = ["brief", "clarify", "describe", "instruct", "needs", "one_line", "signature", "slug"]
+__all__ = ["brief", "clarify", "describe", "instruct", "needs", "one_line", "signature", "slug", "told"]
 
 QUESTIONS = 2
 """Most questions about a description."""
@@ -183,6 +183,13 @@ def signature(tool: ToolSpec) -> str:
     """``convert(value, from_unit, to_unit)``."""
     properties: dict[str, Any] = tool.parameters.get("properties", {})
     return f"{tool.name}({', '.join(properties)})"
+
+
+def told(tool: ToolSpec) -> str:
+    """A function for a prompt: signature, what it does, what its arguments mean. A grammar shows a model none of it."""
+    properties: dict[str, dict[str, Any]] = tool.parameters.get("properties", {})
+    lines = [f"- {name}: {schema.get('description') or schema.get('type', '')}" for name, schema in properties.items()]
+    return "\n".join([signature(tool), tool.description.strip(), *lines])
 
 
 # ---------------------------------------------------------------- inside

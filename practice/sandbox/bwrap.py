@@ -85,7 +85,7 @@ class BwrapEngine:
             async with engine.session(SandboxLimits(seconds=30)) as session:
                 ran = await session.run("1 + 1")
         except RunError as error:
-            raise SandboxMissing(f"bubblewrap is installed, but {error}") from None
+            raise SandboxMissing(f"bubblewrap is installed, but {error}{_forbidden()}") from None
         if ran.value != "2":
             raise SandboxMissing(f"bubblewrap is installed, but code does not run in it: {ran.ended}, {ran.error}")
         return engine
@@ -204,6 +204,15 @@ def _links() -> dict[str, str]:
     """``/lib`` and its like where they point into ``/usr``."""
     names = ("/lib", "/lib32", "/lib64", "/bin", "/sbin")
     return {name: str(Path(name).readlink()) for name in names if Path(name).is_symlink()}
+
+
+def _forbidden() -> str:
+    """The setting that keeps ordinary users from namespaces, where this system has it so."""
+    for name, closed in (("apparmor_restrict_unprivileged_userns", "1"), ("unprivileged_userns_clone", "0")):
+        setting = Path("/proc/sys/kernel") / name
+        if os.geteuid() != 0 and setting.exists() and setting.read_text().strip() == closed:
+            return f" (kernel.{name} is {closed}: ordinary users may not make namespaces here)"
+    return ""
 
 
 def _within(place: str, folders: Mapping[str, str]) -> bool:

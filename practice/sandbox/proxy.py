@@ -16,7 +16,7 @@ import ipaddress
 import re
 import socket
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -149,9 +149,18 @@ class Proxy:
                 open_to_all = [address for address in addresses if _local(host) or _public(address)]
                 if not open_to_all:
                     raise _Answer(403, f"{host} has an address on a private network, which only a number permits")
-                return await asyncio.open_connection(open_to_all[0], port, limit=HEAD_BYTES)
+                return await _first(open_to_all, port)
         except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             raise _Answer(502, f"{host}:{port} can't be reached: {error or 'no answer'}") from None
+
+
+async def _first(addresses: Sequence[str], port: int) -> tuple[StreamReader, StreamWriter]:
+    """A connection to the first address that takes one. Raises the last one's OSError."""
+    *others, last = addresses
+    for address in others:
+        with contextlib.suppress(OSError):
+            return await asyncio.open_connection(address, port, limit=HEAD_BYTES)
+    return await asyncio.open_connection(last, port, limit=HEAD_BYTES)
 
 
 async def handed_out(channel: socket.socket) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -56,7 +57,7 @@ def _interpreter(session: Session) -> Callable[..., Any]:
     async def python(code: str) -> str:
         fenced = _FENCE.fullmatch(code)
         with _failing():
-            return _shown(await session.run(fenced[1] if fenced else code))
+            return _shown(await session.run(textwrap.dedent(fenced[1] if fenced else code)))
 
     return python
 

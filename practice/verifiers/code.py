@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -117,13 +118,20 @@ class Code:
             "tests": exercise.tests,
             "call": exercise.call,
         }
+        ran = await self._call(arguments)
+        if ran.ended == "crashed":  # by the code, or by a machine that is out of memory: code crashes again
+            ran = await self._call(arguments)
+        return _outcome(ran)
+
+    async def _call(self, arguments: Mapping[str, object]) -> Ran:
+        """What one sandbox says. Raises CallFailed where it does not come up."""
         try:
             async with self._places, self._engine.session(self._limits) as session:
                 loaded = await session.load("code_worker", self._worker)
                 if not loaded.ok:
                     raise CallFailed("error", f"the sandbox did not start: {loaded.error or loaded.ended}")
-                return _outcome(await session.call("code_worker.judge", arguments))
-        except RunError as error:  # one that does not come up, on a machine where others did: no reason to end the run
+                return await session.call("code_worker.judge", arguments)
+        except RunError as error:  # others came up on this machine: no reason to end the run
             raise CallFailed("error", str(error)) from None
 
 
