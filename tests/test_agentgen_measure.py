@@ -205,7 +205,7 @@ async def test_a_tool_whose_calls_are_ended_late_is_given_up(
     monkeypatch.setattr(binding, "SLOW", 0.0)
     calls: list[float] = []
 
-    def late(mass: float, speed: float, height: float = 0.0) -> float:
+    def late(mass: float = 1.0, speed: float = 1.0, height: float = 0.0) -> float:
         calls.append(mass)
         raise ValueError("it took longer than it may")
 
