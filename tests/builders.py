@@ -44,6 +44,8 @@ def needs(*wanted: dict[str, str]) -> Callable[[Request], dict[str, str]]:
     return lambda request: left.pop(0) if left else NO_MORE
 
 
+PASSING = "def test_nothing():\n    assert True\n"
+
 #: What the building model says, by the name of the schema that it is asked for.
 ANSWERS: Mapping[str, Any] = {
     "ClarifyReply": {"questions": [{"question": "Which currency?", "assumption": "Euro."}]},
@@ -93,8 +95,8 @@ def agent_turn(request: Request) -> str:
 class FakeToolsmith:
     """``make`` with a script: a source for each wish, or the reason why there is none."""
 
-    def __init__(self, *outcomes: str | Unmade, name: str = "add_vat") -> None:
-        self.outcomes, self.name = list(outcomes), name
+    def __init__(self, *outcomes: str | Unmade, name: str = "add_vat", tests: str = PASSING) -> None:
+        self.outcomes, self.name, self.tests = list(outcomes), name, tests
         self.wishes: list[Wish] = []
 
     async def __call__(
@@ -113,18 +115,20 @@ class FakeToolsmith:
         if isinstance(outcome, Unmade):
             return outcome
         asked = Permissions(hosts=wish.hosts, read=wish.read)
-        card = put_tool(workspace.root, self.name, outcome, asked)
+        card = put_tool(workspace.root, self.name, outcome, asked, tests=self.tests)
         usage = Usage(calls=3, input_tokens=30, output_tokens=3)
         folder = f"tools/generated/{self.name}"
         return Made(name=self.name, ref=self.name, existing=False, folder=folder, card=card, usage=usage)
 
 
-def put_tool(root: Path, name: str, source: str, permissions: Permissions | None = None) -> Card:
+def put_tool(
+    root: Path, name: str, source: str, permissions: Permissions | None = None, *, tests: str = PASSING
+) -> Card:
     """A generated tool on disk, in quarantine."""
     folder = root / "tools/generated" / name
     folder.mkdir(parents=True)
     card = Card(name=name, what="Adds VAT to an amount.", permissions=permissions or Permissions())
     (folder / "tool.py").write_text(source)
-    (folder / "test_tool.py").write_text("def test_nothing():\n    assert True\n")
+    (folder / "test_tool.py").write_text(tests)
     (folder / "card.yaml").write_text(card.yaml())
     return card

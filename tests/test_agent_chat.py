@@ -221,6 +221,17 @@ async def test_state_lasts_for_a_conversation_or_for_an_attempt(lasts: bool) -> 
     assert log == (["opened", "closed"] if lasts else ["opened", "closed"] * 2)
 
 
+async def test_tools_that_share_an_opening_share_what_lasts() -> None:
+    first, log = counter()
+    other = replace(first, spec=first.spec.model_copy(update={"name": "also"}))
+    model = ScriptedModel(['{"name": "count", "arguments": {}}', '{"name": "also", "arguments": {}}', "done"])
+    async with AsyncExitStack() as stack:
+        agent = Agent(name="a", model=model, tools=[first, other]).with_tools(lasting([first, other], stack))
+        rollout = await agent.run("Count.")
+        assert [step.results[0].content for step in rollout.steps[:2]] == ["1", "2"]
+    assert log == ["opened", "closed"]
+
+
 async def test_a_trace_tells_each_call_once() -> None:
     model = ScriptedModel(['{"name": "count", "arguments": {}}', '{"name": "count", "arguments": {}}', "done"])
     tool, _ = counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shutil
@@ -15,11 +16,11 @@ import pytest
 from benchmarks.agentgen.binding import Site, try_known, try_tool
 from benchmarks.agentgen.checks import numbers_in
 from benchmarks.agentgen.described import A_FAMILY, BASE, FAMILIES, HERE, Described, choose, load, placed
-from benchmarks.agentgen.reference import SOLUTIONS, answer, solution
+from benchmarks.agentgen.reference import SOLUTIONS, answer, solution, value_of
 from benchmarks.agentgen.serving import PAGES, page, served
 from practice.config import Workspace
 from practice.errors import InputError
-from practice.tool import load_tool
+from practice.tool import load_tool, tool_from_function
 from practice.tool.function import to_text
 from tests.house import ROOT
 
@@ -127,6 +128,45 @@ async def test_a_wrong_tool_fails_the_hidden_calls(name: str, here: Callable[[st
 
     tried = await try_tool(replace(right, fn=swapped), one, SITE)
     assert not tried.right, tried
+
+
+@pytest.mark.parametrize("name", IDS)
+async def test_names_and_order_of_arguments_do_not_matter(name: str, here: Callable[[str], Described]) -> None:
+    fn = SOLUTIONS[name]
+    known = list(inspect.signature(fn, eval_str=True).parameters.values())
+    named = {f"{letter}_": one for letter, one in zip("qxzw", reversed(known), strict=False)}
+
+    def other(**arguments: Any) -> Any:
+        return fn(**{named[key].name: value for key, value in arguments.items()})
+
+    parameters = [one.replace(name=key, kind=one.KEYWORD_ONLY) for key, one in named.items()]
+    other.__annotations__ = {key: one.annotation for key, one in named.items()}
+    setattr(other, "__signature__", inspect.Signature(parameters))  # noqa: B010
+    assert (await try_tool(tool_from_function(other), here(name), SITE)).right
+
+
+def spoken(value: Any) -> list[str]:
+    """Other ways to say what a reference solution gives."""
+    if isinstance(value, bool):
+        return ["Yes." if value else "No.", str(value)]
+    if isinstance(value, dict):
+        pairs = [(key, to_text(item)) for key, item in value.items()]
+        lines = [f"{key}: {item}" for key, item in pairs]
+        return ["\n".join(lines), ", ".join(lines), *(["\n".join(f"| **{k}** | {v} |" for k, v in pairs)])]
+    if isinstance(value, list):
+        items = [to_text(item) for item in value]
+        numbered = [f"{place}. {item}" for place, item in enumerate(items, 1)]
+        return ["\n".join(items), ", ".join(items), "\n".join(numbered), "- " + "\n- ".join(items)]
+    said = to_text(value)
+    return [f"The result is {said}.", f"**{said}**", f"{said} as you asked", f"Answer: {said}\n", f"`{said}`"]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_form_of_a_right_answer_does_not_matter(name: str, here: Callable[[str], Described]) -> None:
+    one = here(name)
+    for use in (*one.calls, *one.tasks):
+        for said in spoken(value_of(one, use.given, HERE)):
+            assert use.expect.unmet(said) == "", said
 
 
 @pytest.mark.parametrize("said", [None, "", "42", "I can't do that."], ids=str)

@@ -199,6 +199,20 @@ async def test_a_tool_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, he
     assert not tried.runs and "no end" in tried.reason and len(calls) <= binding.HANGS
 
 
+async def test_a_tool_whose_calls_are_ended_late_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, here: Callable[[str], Described]
+) -> None:
+    monkeypatch.setattr(binding, "SLOW", 0.0)
+    calls: list[float] = []
+
+    def late(mass: float = 1.0, speed: float = 1.0, height: float = 0.0) -> float:
+        calls.append(mass)
+        raise ValueError("it took longer than it may")
+
+    tried = await try_tool(tool_from_function(late), here("science-05"), SITE)
+    assert not tried.runs and "longer than it may" in tried.reason and len(calls) == binding.HANGS
+
+
 async def test_what_a_tool_opens_is_opened_once_and_closed(here: Callable[[str], Described]) -> None:
     events: list[str] = []
 

@@ -105,6 +105,7 @@ async def test_the_files_end_as_they_are_said_to(tmp_path: Path) -> None:
     assert written == {
         *(agent.path, str(agent.tasks), str(agent.config)),
         *(f"tools/generated/add_vat/{name}" for name in ("tool.py", "test_tool.py", "card.yaml")),
+        ".practice/tested.json",
     }
 
 
@@ -116,6 +117,13 @@ async def test_without_approval_the_tool_is_tried_and_stays_in_quarantine(tmp_pa
     assert any("practice tool approve add_vat" in line for line in agent.notes)
     with pytest.raises(InputError, match="quarantine"):
         Agent.from_yaml(place.path(agent.path), workspace=place)
+
+
+async def test_a_tool_whose_tests_fail_is_not_trusted_whatever_was_ordered(tmp_path: Path) -> None:
+    smith = FakeToolsmith(VAT, tests="def test_no():\n    assert False\n")
+    agent, _, place = await made(tmp_path, smith=smith, approve_tested=True)
+    assert not agent.tools[0].approved and state(place, "add_vat") == "quarantined"
+    assert any(line.startswith("add_vat: 1 of its tests fail") for line in agent.notes)
 
 
 async def test_a_person_answers_and_what_they_say_goes_to_every_step(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import csv
 import difflib
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -28,8 +29,10 @@ MOST = 240
 """Bindings that are tried of one tool."""
 SECONDS = 30.0
 """One call; a tool's sandbox has a limit of its own below this."""
+SLOW = 5.0
+"""Seconds from which on a call counts as one that hangs: in a sandbox it is ended before ours is."""
 HANGS = 3
-"""After so many calls that did not end, the tool is given up."""
+"""After so many calls that hang, the tool is given up."""
 
 
 @dataclass(frozen=True)
@@ -301,12 +304,14 @@ async def _one(tool: Tool, binding: Binding, described: Described, hidden: Call,
 
 async def _said(tool: Tool, arguments: Given) -> _Said:
     wanted = ToolCall(id="hidden", name=tool.name, arguments=json.dumps(arguments))
+    started = time.monotonic()
     try:
         result = await call(tool, wanted, timeout=SECONDS)
     except TimeoutError:
         return _Said(False, problem=f"no end within {SECONDS:.0f} s", hung=True)
+    hung = time.monotonic() - started >= SLOW
     if result.error:
-        return _Said(False, problem=result.content[:200])
+        return _Said(False, problem=result.content[:200], hung=hung)
     if result.content.strip() in ("", "null", "None"):
-        return _Said(False, problem="it gave nothing")
-    return _Said(True, result.content)
+        return _Said(False, problem="it gave nothing", hung=hung)
+    return _Said(True, result.content, hung=hung)

@@ -18,10 +18,12 @@ from practice.types import Value
 __all__ = ["Expect", "numbers_in"]
 
 _NUMBER = re.compile(
-    r"(?<![\w.])(?<!\d[-/:])(?:(?<![\w)\]])[-−]\s?)?[$€£]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
+    r"(?<![\w.])(?<!\d[-/:])(?:(?<![\w)\]])[-−])?[$€£]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 )
 _POWER_OF_TEN = re.compile(r"\s*(?:×|x|\*|·|\\times)\s*10\s*(?:\^|\*\*)\s*[{(]?([-+]?\d+)")
-_YES = re.compile(r"\b(?:yes|true|is valid|are anagrams|is (?:indeed )?an? (?:palindrome|anagram))\b")
+_YES = re.compile(
+    r"\b(?:yes|true|are anagrams|is (?:indeed )?(?:an? )?(?:palindrome|anagram))\b|^(?:palindrome|anagrams?)\W*$"
+)
 _QUESTION = re.compile(r"\b(?:if|whether)\b[^.;:!?]*")
 _NO = re.compile(r"\b(?:no|not|false|isn't|aren't|cannot)\b")
 
@@ -102,7 +104,7 @@ class Expect(Value):
 def numbers_in(text: str) -> list[float]:
     """Every number of a text: 1,234.5  -3  2.5e-3  4.5 × 10^14; a percent sign and a currency count for nothing.
 
-    Of a date or a time only the first part is one.
+    Of a date or a time only the first part is one, and a dash with a blank behind it is no sign.
     """
     found: list[float] = []
     for match in _NUMBER.finditer(text):

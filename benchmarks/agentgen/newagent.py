@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from benchmarks.agentgen.described import HERE, Described
+from practice.agentsmith import MadeAgent
 from practice.config import Workspace
 from practice.errors import InputError, RunError
 from practice.tool.card import read_card
@@ -72,14 +73,10 @@ def _read(code: int, out: str, said: str, place: Workspace) -> New:
     if "error" in document:
         error = document["error"]
         return New(status=f"exit code {code}: {error.get('message') or json.dumps(error, ensure_ascii=False)}")
-    chosen = [one for one in document["tools"] if one["ref"] is not None]
-    return New(
-        status="made",
-        path=document["path"],
-        tools={one["ref"]: one["how"] for one in chosen},
-        retries=document["retries"] + sum(_repairs(place, one["ref"]) for one in chosen if one["how"] == "made"),
-        usage=Usage.model_validate(document["usage"]),
-    )
+    made = MadeAgent.model_validate(document)
+    tools: dict[str, str] = {one.ref: one.how for one in made.tools if one.ref is not None}
+    repairs = sum(_repairs(place, ref) for ref, how in tools.items() if how == "made")
+    return New(status="made", path=made.path, tools=tools, retries=made.retries + repairs, usage=made.usage)
 
 
 def _repairs(place: Workspace, name: str) -> int:

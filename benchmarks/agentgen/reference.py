@@ -11,7 +11,7 @@ from benchmarks.agentgen.solutions import files, mathdata, pages, science, text
 from practice.tool import Tool, tool_from_function
 from practice.tool.function import to_text
 
-__all__ = ["SOLUTIONS", "answer", "solution"]
+__all__ = ["SOLUTIONS", "answer", "solution", "value_of"]
 
 SOLUTIONS: dict[str, Callable[..., Any]] = {
     **mathdata.SOLUTIONS,
@@ -28,9 +28,14 @@ def solution(described: Described) -> Tool:
     return tool_from_function(SOLUTIONS[described.id])
 
 
+def value_of(described: Described, given: Given, place: Path) -> Any:
+    """What the reference solution gives; ``place`` holds the folder ``files/``."""
+    return SOLUTIONS[described.id](**{role: _plain(described, role, given, place) for role in given})
+
+
 def answer(described: Described, given: Given, place: Path) -> str:
-    """What the reference solution says, as an agent would be shown it; ``place`` holds the folder ``files/``."""
-    return to_text(SOLUTIONS[described.id](**{role: _plain(described, role, given, place) for role in given}))
+    """:func:`value_of` as an agent would be shown it."""
+    return to_text(value_of(described, given, place))
 
 
 def _plain(described: Described, role: str, given: Given, place: Path) -> Any:

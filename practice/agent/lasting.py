@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
-from practice.tool import Opening, Tool
+from practice.tool import Opened, Opening, Tool
 
 __all__ = ["lasting"]
 
@@ -18,22 +17,21 @@ def lasting(tools: Sequence[Tool], stack: AsyncExitStack) -> tuple[Tool, ...]:
 
     An interpreter then still knows in the third turn what it was told in the first.
     """
-    return tuple(
-        tool if tool.opening is None else replace(tool, opening=_Kept(tool.opening, stack).open) for tool in tools
-    )
+    kept = {tool.opening: _Kept(tool.opening, stack) for tool in tools if tool.opening is not None}
+    return tuple(tool if tool.opening is None else replace(tool, opening=kept[tool.opening].open) for tool in tools)
 
 
 class _Kept:
-    """One tool's opening, entered once however often an attempt asks for it."""
+    """An opening, entered once however many tools share it and however often an attempt asks for it."""
 
     def __init__(self, opening: Opening, stack: AsyncExitStack) -> None:
         self._opening, self._stack = opening, stack
         self._lock = asyncio.Lock()
-        self._fn: Callable[..., Any] | None = None
+        self._opened: list[Opened] = []
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Callable[..., Any]]:
+    async def open(self) -> AsyncGenerator[Opened]:
         async with self._lock:
-            if self._fn is None:
-                self._fn = await self._stack.enter_async_context(self._opening())
-        yield self._fn
+            if not self._opened:
+                self._opened.append(await self._stack.enter_async_context(self._opening()))
+        yield self._opened[0]

@@ -18,7 +18,7 @@ from practice.sandbox import Engine
 from practice.tool import Tool, load_tool
 from practice.tool.generated import generated_names, read_generated
 from practice.tool.trust import approve, approve_hosts, approved_hosts, check_host, check_inside, state
-from practice.toolsmith import Made, Unmade, Wish, make
+from practice.toolsmith import Made, Unmade, Wish, make, run_tests
 from practice.toolsmith.desk import Desk
 from practice.toolsmith.look import look
 from practice.types import CallKey, Completion, Request, Stage, Usage
@@ -197,15 +197,22 @@ class Bench:
             self.retried += outcome.retries
             one = self._instead(need, outcome)
         else:
-            trusted = self.order.approve_tested
-            card = outcome.card
-            if trusted and card is not None:
-                asked = card.permissions
-                approve(self.place, outcome.name, by="--approve-tested", hosts=asked.hosts, read=asked.read)
-            about = card.what if card is not None else ""
+            about = outcome.card.what if outcome.card is not None else ""
+            trusted = await self._trusted(outcome.name)
             one = Chosen(need=need.what, ref=outcome.ref, how="made", approved=trusted, reason=about)
         self.chosen.append(one)
         return one
+
+    async def _trusted(self, name: str) -> bool:
+        """Run a new tool's tests as ``practice tool approve`` would; trust it where the order says so and they pass."""
+        ran = await run_tests(name, self.place, self.engine)
+        if not ran.ok:
+            self.notes.append(f"{name}: {len(ran.failed)} of its tests fail: practice tool test {name}")
+        if not (ran.ok and self.order.approve_tested):
+            return False
+        asked = read_generated(name, self.place).card.permissions
+        approve(self.place, name, by="--approve-tested", hosts=asked.hosts, read=asked.read)
+        return True
 
     def _reach(self, need: Need) -> set[str]:
         """What the need's function has to reach: by the model's word, and by its own where the user named something."""

@@ -127,7 +127,8 @@ async def _answers(tool: Tool, requests: Sequence[Request]) -> list[str | None]:
     try:
         async with AsyncExitStack() as stack:
             if tool.opening is not None:
-                tool = replace(tool, fn=await stack.enter_async_context(tool.opening()), opening=None)
+                opened = await stack.enter_async_context(tool.opening())
+                tool = replace(tool, fn=opened[tool.name] if isinstance(opened, Mapping) else opened, opening=None)
             for index, request in enumerate(requests):
                 wanted = ToolCall(id=f"draft-{index}", name=tool.name, arguments=json.dumps(request.arguments))
                 result = await call(tool, wanted, timeout=60.0)

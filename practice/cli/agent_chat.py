@@ -154,17 +154,22 @@ def _talk(talk: Chat, place: Workspace) -> None:
         stack = AsyncExitStack()
         try:
             ask = runner.run(stack.enter_async_context(connected(talk.agent.spec.model, None, place.root)))
-            talk.agent = talk.agent.with_tools(lasting(talk.agent.tools, stack))
+            tools = talk.agent.tools
+            talk.agent = talk.agent.with_tools(lasting(tools, stack))
             while (line := _read()) is not None:
                 if line.lstrip().startswith("/"):
                     if not talk.command(line):
                         break
                 elif line.strip():
+                    complete = step_complete(ask, f"chat:{len(talk.turns)}", 0)
                     try:
-                        complete = step_complete(ask, f"chat:{len(talk.turns)}", 0)
-                        talk.say(answer(runner.run(talk.turn(line.strip(), complete))))
+                        rollout = runner.run(talk.turn(line.strip(), complete))
                     except KeyboardInterrupt:
-                        talk.say("(stopped)")
+                        rollout = None
+                    talk.say("(stopped)" if rollout is None else answer(rollout))
+                    if rollout is None or rollout.status == "failed":
+                        # A server that is gone, an interpreter in the middle of something: opened anew.
+                        talk.agent = talk.agent.with_tools(lasting(tools, stack))
         finally:
             runner.run(stack.aclose())
 

@@ -47,9 +47,10 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
     Raises InputError naming the nearest tool, file or function there is, and for a generated tool in quarantine, and
     SandboxMissing where ``python`` or a generated tool finds no sandbox on this machine.
     """
-    if ref in generated_names(workspace) and ref not in available_tools(workspace):
+    known = available_tools(workspace)
+    if ref not in known and ref in generated_names(workspace):
         return generated_tool(ref, workspace)
-    if ref == PYTHON and ref not in available_tools(workspace):
+    if ref not in known and ref == PYTHON:
         return python_tool()
     function = load_function(_place(ref, workspace), workspace)
     return tool_from_function(function.fn, file=function.file, source=function.source_hash)
