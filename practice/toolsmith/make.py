@@ -16,6 +16,7 @@ from practice.sandbox import Engine
 from practice.tool import available_tools
 from practice.tool.card import Card, CardInput, CardTests, Making, Permissions
 from practice.tool.generated import generated_names
+from practice.tool.python import NAME as BUILT_IN
 from practice.tool.trust import check_host, check_inside, forget
 from practice.toolsmith import asking
 from practice.toolsmith.bench import Bench
@@ -73,7 +74,7 @@ async def make(
     be reached is such a reason too, unless most calls fail (EndpointError). Raises InputError for a wish that
     can't be granted (an empty one, a name that is taken or no identifier, a path outside the workspace).
     """
-    taken = {*available_tools(workspace), *generated_names(workspace)}
+    taken = {*available_tools(workspace), *generated_names(workspace), BUILT_IN}
     _check(wish, workspace, taken)
     desk = Desk(ask, wish.model_dump_json(), seed, told)
     work = _Work(wish, desk, workspace, engine, limits, taken)
