@@ -22,7 +22,7 @@ from practice.toolsmith import asking
 from practice.toolsmith.bench import Bench
 from practice.toolsmith.cases import Case, Kind, render
 from practice.toolsmith.code import allowed, imported
-from practice.toolsmith.desk import Desk
+from practice.toolsmith.desk import USELESS, Desk
 from practice.toolsmith.look import look
 from practice.toolsmith.mutants import Mutant, mutants
 from practice.toolsmith.plan import Plan
@@ -180,12 +180,19 @@ class _Work:
         state = Settled(0)
         wanted = limits.cases
         for attempt in range(len(MOST_LOST)):
-            found = await asking.cases(self.desk, self.what, bench.plan, wanted, world=self.world, attempt=attempt)
-            if bench.plan.errors and attempt == 0:
+            first = not bench.cases
+            try:
+                found = await asking.cases(self.desk, self.what, bench.plan, wanted, world=self.world, attempt=attempt)
+            except CallFailed as error:
+                if error.kind not in USELESS or attempt + 1 == len(MOST_LOST):
+                    raise
+                wanted = FEWEST  # a shorter answer is cut off less often
+                continue
+            if bench.plan.errors and first:
                 found += await asking.errors(self.desk, self.what, bench.plan, limits.errors, world=self.world)
             await bench.add_cases(found)
             self.stage = "tests"
-            if attempt == 0:
+            if first:
                 if bench.disputed():
                     await self.candidates(bench, modules, range(2, limits.candidates))
                 state.source = bench.best()
