@@ -83,7 +83,8 @@ async def make(
     except _Given as end:
         stage, reason = end.args
     except CallFailed as error:
-        stage, reason = work.stage if error.kind == "unparsable" else "model", str(error)
+        usable = error.kind != "unparsable"
+        stage, reason = ("model", str(error)) if usable else (work.stage, f"the model gave no usable answer, {error}")
     desk.say(f"given up: {reason}")
     return Unmade(
         stage=stage,
