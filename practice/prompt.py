@@ -16,6 +16,8 @@ from pathlib import Path
 from practice.types import Experience
 
 PROMPTS = Path(__file__).parent / "prompts"
+_MAKING = ("agent_", "tool_")
+"""How the templates begin that make agents and tools: no run uses them."""
 _KEY = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
 
 
@@ -77,5 +79,6 @@ def source(name: str) -> str:
 
 
 def hashes() -> dict[str, str]:
-    """sha256 of every template by name: part of a run's fingerprint."""
-    return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(PROMPTS.glob("*.md"))}
+    """sha256 of every template that a run may use, by name: part of its fingerprint."""
+    paths = (path for path in sorted(PROMPTS.glob("*.md")) if not path.name.startswith(_MAKING))
+    return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

@@ -55,9 +55,9 @@ def test_missing_and_extra_values_are_errors(name: str, values: dict[str, str], 
         prompt.template(name, **values)
 
 
-def test_hashes_cover_every_template() -> None:
+def test_hashes_cover_every_template_that_a_run_may_use() -> None:
     hashes = prompt.hashes()
-    files = {path.stem: path for path in prompt.PROMPTS.iterdir()}
+    files = {path.stem: path for path in prompt.PROMPTS.iterdir() if not path.name.startswith(("agent_", "tool_"))}
     assert set(hashes) == set(files) >= {"memory", "judge_default", "judge_strict", "judge_evidence", "judge_group"}
     assert hashes["memory"] == hashlib.sha256(files["memory"].read_bytes()).hexdigest()
 

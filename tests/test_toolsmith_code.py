@@ -340,6 +340,6 @@ def test_neighbours_change_one_argument() -> None:
 
 
 def test_every_prompt_of_the_toolsmith_is_short() -> None:
-    names = [name for name in prompt.hashes() if name.startswith("tool_")]
+    names = [path.stem for path in prompt.PROMPTS.glob("tool_*.md")]
     assert len(names) == 9
     assert all(len(prompt.source(name).split()) < 260 for name in names)

@@ -482,6 +482,22 @@ OTHERS: tuple[WrongInput, ...] = (
         nearest="stable_flip",
     ),
     WrongInput("scores-nothing", "nothing to analyse", {}, ("judge", "stability"), key="RUN", says="nothing"),
+    WrongInput(
+        "chat-agent",
+        "an unknown agent, given to agent chat",
+        {},
+        ("agent", "chat", "solvr"),
+        key="AGENT",
+        nearest="solver",
+    ),
+    WrongInput(
+        "new-taken",
+        "a name that is taken, given to agent new",
+        {},
+        ("agent", "new", "Adds numbers.", "--name", "solver"),
+        key="--name",
+        says="agents/solver.yaml, which exists",
+    ),
 )
 
 CASES: tuple[WrongInput, ...] = (*SETTINGS, *TASKS, *OTHERS)

@@ -15,6 +15,16 @@ from __future__ import annotations
 from practice.agent.attempt import StepComplete
 from practice.agent.builder import Agent
 from practice.agent.graph import GraphContext
+from practice.agent.messages import conversation
 from practice.agent.spec import AgentSpec, Limits, Strategy, agent_json_schema
 
-__all__ = ["Agent", "AgentSpec", "GraphContext", "Limits", "StepComplete", "Strategy", "agent_json_schema"]
+__all__ = [
+    "Agent",
+    "AgentSpec",
+    "GraphContext",
+    "Limits",
+    "StepComplete",
+    "Strategy",
+    "agent_json_schema",
+    "conversation",
+]

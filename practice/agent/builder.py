@@ -144,6 +144,13 @@ class Agent:
         agent._graph, agent._session = None, None
         return agent
 
+    def with_tools(self, tools: Sequence[Tool]) -> Agent:
+        """The same agent with other tools of the same names, where those it has are to run elsewhere or for longer."""
+        agent = copy.copy(self)
+        agent.tools = tuple(tools)
+        agent._graph, agent._session = None, None
+        return agent
+
     def fingerprint(self) -> dict[str, Any]:
         """What makes this agent another one to a run, flat: all but its description, its time limit, and the
         model's address and keys. Tools and a graph of one's own count with the sha256 of their source.
@@ -175,6 +182,7 @@ class Agent:
         task_id: str = "",
         attempt: int = 0,
         rollout_id: str = "",
+        history: Sequence[Mapping[str, Any]] = (),
     ) -> Rollout:
         """One attempt at ``input``.
 
@@ -187,13 +195,14 @@ class Agent:
             task_id: The task's id; by default the input's content hash.
             attempt: Which attempt at the task this is: it decides the seeds.
             rollout_id: The rollout's id; by default made of task and attempt.
+            history: What was said before, as messages in OpenAI's form; they stand before ``input``.
 
         Returns a rollout whose status is ``failed`` where a call failed after its retries. Raises InputError,
         EndpointError (a refused key, an unknown model) and what ends a run as a whole.
         """
         task = task_id or content_id(input)
         if complete is None:
-            return await self._run_connected(input, memory, temperature, task, attempt, rollout_id)
+            return await self._run_connected(input, memory, temperature, task, attempt, rollout_id, history)
         state = Attempt(
             self.spec.limits,
             {tool.name: tool for tool in self.tools},
@@ -203,7 +212,7 @@ class Agent:
         output, limit, failures = "", None, list[Failure]()
         with boundary("rollout", failures.append):
             try:
-                messages = self._messages(input, memory)
+                messages = self._messages(input, memory, history)
                 async with state:
                     output = last_words(await graphs.run(self.graph, state, messages, own=self._own is not None))
                 limit = "tokens" if state.steps and state.steps[-1].finish == "length" else None
@@ -266,6 +275,7 @@ class Agent:
         task: str,
         attempt: int,
         rollout_id: str,
+        history: Sequence[Mapping[str, Any]],
     ) -> Rollout:
         from practice.agent.standalone import connected, step_complete
 
@@ -283,12 +293,16 @@ class Agent:
                 task_id=task,
                 attempt=attempt,
                 rollout_id=rollout_id,
+                history=history,
             )
 
-    def _messages(self, input: str, memory: Bank | Sequence[Experience] | None) -> list[dict[str, Any]]:
+    def _messages(
+        self, input: str, memory: Bank | Sequence[Experience] | None, history: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
         experiences = memory.active if isinstance(memory, Bank) else memory or ()
         texts = prompt.system_messages(self.spec.instructions, experiences, apart=self._template_has_tools)
-        return [*({"role": "system", "content": text} for text in texts), {"role": "user", "content": input}]
+        system = ({"role": "system", "content": text} for text in texts)
+        return [*system, *map(dict, history), {"role": "user", "content": input}]
 
     @property
     def _template_has_tools(self) -> bool:

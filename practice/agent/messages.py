@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from practice.types import Message, ToolCall, ToolResult
+from practice.types import Message, Rollout, ToolCall, ToolResult
 
 _LANGCHAIN_ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
@@ -36,6 +36,19 @@ def assistant_dict(content: str, calls: Sequence[ToolCall]) -> dict[str, Any]:
 def result_dict(result: ToolResult) -> dict[str, Any]:
     """What a tool answered, as a message for the model."""
     return {"role": "tool", "tool_call_id": result.call.id, "name": result.call.name, "content": result.content}
+
+
+def conversation(input: str, rollout: Rollout) -> list[dict[str, Any]]:
+    """What one turn of a conversation adds to its history: the input, the rollout's steps, its output.
+
+    Calls that nobody answered (a limit came first) are left out: endpoints refuse a history that holds them.
+    """
+    messages: list[dict[str, Any]] = [{"role": "user", "content": input}]
+    for step in rollout.steps:
+        if step.results:
+            calls = [result.call for result in step.results]
+            messages += [assistant_dict(step.content, calls), *map(result_dict, step.results)]
+    return [*messages, {"role": "assistant", "content": rollout.output or "(no answer)"}]
 
 
 def to_message(message: object) -> Message:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from practice.cli.agent_chat import chat
+from practice.cli.agent_check import check
+from practice.cli.agent_new import new
 from practice.cli.common import AsJson, WorkspaceDir, print_json, table, workspace
 from practice.errors import InputError, PracticeError, nearest
 
@@ -80,3 +83,8 @@ def show(
         return
     typer.echo(prompt)
     table(["tool", "what it does"], [(spec.name, spec.description) for spec in agent.tool_specs])
+
+
+app.command("new")(new)
+app.command("check")(check)
+app.command("chat")(chat)

@@ -98,16 +98,18 @@ def generated_tools(workspace: Workspace) -> tuple[Generated, ...]:
     return tuple(found)
 
 
-def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = None) -> Tool:
+def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = None, trial: bool = False) -> Tool:
     """The approved tool ``name`` for an agent: each attempt has a sandbox of its own, opened at its first call; a call
     without an attempt around it has one for itself.
 
-    ``engine``: by default the best sandbox of this machine. Raises InputError for a tool that nobody approved (or
+    ``engine``: by default the best sandbox of this machine. ``trial``: also one in quarantine, which then reaches
+    nothing; for what a person sees before they decide. Raises InputError for a tool that nobody approved (or
     that changed since), and SandboxMissing (a RunError) where this machine has no sandbox.
     """
     parts = read_parts(workspace.tools / "generated" / name)
-    trust = trust_of(workspace, name, digest_of(parts))
-    if trust is None:
+    sha256 = digest_of(parts)
+    trust = trust_of(workspace, name, sha256)
+    if trust is None and not trial:
         raise InputError(
             "an approved tool",
             found=f"{name!r} in quarantine: read it (practice tool show {name}), then practice tool approve {name}",
@@ -118,8 +120,9 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
 
         engine = sandbox.engine()
     source = parts["tool.py"].decode()
-    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=trust.sha256)
-    chosen, allowed = engine, permit_of(workspace, trust)
+    tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=sha256)
+    chosen = engine
+    allowed = permit_of(workspace, trust) if trust is not None else NOTHING
 
     def opening() -> AbstractAsyncContextManager[Callable[..., Any]]:
         return _opened(name, source, chosen, allowed, workspace)

@@ -44,8 +44,8 @@ def load_tool(ref: str, workspace: Workspace) -> Tool:
     ``calculator`` is ``tools/calculator.py:calculator``, or else the one function of that name in any file of
     ``tools/``, or else the generated tool of that name, which runs in a sandbox; ``tools/x.py:f`` is what it says, and
     ``tools/x.py`` alone means ``tools/x.py:x``. ``python`` is built in, unless the workspace has a tool of that name.
-    Raises InputError naming the nearest tool, file or function there is, and for a generated tool in quarantine;
-    SandboxMissing where ``python`` finds no sandbox on this machine.
+    Raises InputError naming the nearest tool, file or function there is, and for a generated tool in quarantine, and
+    SandboxMissing where ``python`` or a generated tool finds no sandbox on this machine.
     """
     known = available_tools(workspace)
     if ref not in known and ref in generated_names(workspace):

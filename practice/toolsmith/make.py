@@ -92,6 +92,7 @@ async def make(
         name=work.plan.name if work.plan is not None else wish.name or "",
         code=work.code,
         usage=desk.usage,
+        retries=desk.retries,
         log=tuple(desk.log),
     )
 
@@ -127,7 +128,9 @@ class _Work:
     @property
     def what(self) -> str:
         """The wish for prompts, with what comes of its permissions."""
-        place = ", ".join(self.wish.hosts) if self.world == "pages" else (*self.wish.read, "")[0]
+        first = (*self.wish.read, "")[0]
+        folder = Path(first).parent.as_posix() if first and self.workspace.path(first).is_file() else first
+        place = ", ".join(self.wish.hosts) if self.world == "pages" else folder
         return self.wish.what.strip() + wish_line(self.world, place)
 
     @property

@@ -77,4 +77,6 @@ class Unmade(Value):
     code: str = ""
     """The last version of the code, for whoever wants to go on by hand."""
     usage: Usage = Usage()
+    retries: int = 0
+    """Calls that were repeated, as the answer could not be used."""
     log: tuple[str, ...] = ()
