@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import pytest
@@ -12,13 +16,15 @@ from practice import sandbox
 from practice.agent import Agent
 from practice.cli import main
 from practice.config import Workspace, write_yaml
-from practice.errors import InputError
+from practice.errors import InputError, RunError, SandboxMissing
 from practice.fakes import ScriptedModel
 from practice.tool import available_tools, load_function, load_tool, trust
+from practice.tool import call as call_tool
 from practice.tool.card import Permissions, read_card
 from practice.tool.find import find, terms
-from practice.tool.generated import generated_names, generated_tools, read_generated
+from practice.tool.generated import generated_names, generated_tool, generated_tools, read_generated
 from practice.tool.signature import stub
+from practice.types import ToolCall
 from tests.smiths import DOUBLE, DOUBLE_TESTS, WISH, Smith, empty_workspace, needs_bwrap, put_tool
 
 #: Code that may not run here: it leaves a mark where it does.
@@ -234,6 +240,23 @@ async def test_a_tool_reads_what_was_approved_by_paths_of_the_workspace(tmp_path
 
 
 @needs_bwrap
+@pytest.mark.parametrize("approved", [True, False])
+async def test_a_tool_reaches_the_hosts_that_were_approved(tmp_path: Path, approved: bool) -> None:
+    place = empty_workspace(tmp_path)
+    with pages({"/a.html": b"<title>Here</title>"}) as host:
+        source = (
+            "from urllib.request import urlopen\n\ndef double(url: str) -> str:\n    'Fetch.'\n"
+            "    return urlopen(url, timeout=5).read().decode()\n"
+        )
+        put_tool(place, source=source, permissions=Permissions(hosts=(host,)))
+        trust.approve(place, "double", by="person", hosts=[host] if approved else [])
+        wanted = ToolCall(id="1", name="double", arguments=json.dumps({"url": f"http://{host}/a.html"}))
+        result = await call_tool(load_tool("double", place), wanted)
+    assert result.error is not approved
+    assert ("<title>Here</title>" in result.content) is approved
+
+
+@needs_bwrap
 async def test_a_tool_that_hangs_or_ends_its_process_is_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,12 +281,30 @@ def test_without_a_sandbox_an_approved_tool_is_refused(tmp_path: Path, monkeypat
     trust.approve(place, "double", by="person")
 
     def missing(**_: object) -> None:
-        raise sandbox_missing
+        raise SandboxMissing("there is none")
 
-    sandbox_missing = RuntimeError("no sandbox")
     monkeypatch.setattr("practice.sandbox.engine", missing)
-    with pytest.raises(RuntimeError, match="no sandbox"):
+    with pytest.raises(SandboxMissing, match="there is none"):
         load_tool("double", place)
+
+
+async def test_a_sandbox_that_does_not_come_up_is_no_answer(tmp_path: Path) -> None:
+    class Down:
+        name = "down"
+
+        @asynccontextmanager
+        async def session(self, *_: object, **__: object) -> AsyncGenerator[Any]:
+            raise RunError("no more processes")
+            yield
+
+    place = empty_workspace(tmp_path)
+    put_tool(place)
+    trust.approve(place, "double", by="person")
+    tool = generated_tool("double", place, engine=Down())
+    says = ['{"name": "double", "arguments": {"number": 1}}', "2"]
+    rollout = await Agent(name="a", model=ScriptedModel(says), tools=[tool], workspace=place).run("Double 1.")
+    assert rollout.status == "failed" and rollout.failure is not None
+    assert "no more processes" in rollout.failure.message
 
 
 # ---------------------------------------------------------------- finding one
@@ -381,6 +422,29 @@ def test_approving_hosts_of_an_own_tool(place: Workspace, capsys: pytest.Capture
     assert code == 2 and said["error"]["nearest"] == "weekday"
     code, said, _ = call(capsys, "approve", "weekday")
     assert code == 2 and "a generated tool" in said["error"]["expected"]
+
+
+@contextmanager
+def pages(held: dict[str, bytes]) -> Generator[str]:
+    """A web server of this machine; its host and port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in held else 404)
+            self.end_headers()
+            self.wfile.write(held.get(self.path, b""))
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, smith: Smith) -> None:

@@ -154,6 +154,13 @@ async def test_failure_is_a_report_and_nothing_on_disk(tmp_path: Path, smith: Sm
     assert not (tmp_path / "tools/generated").exists()
 
 
+async def test_cases_that_can_not_be_read_are_asked_for_once_more(tmp_path: Path) -> None:
+    smith = Smith(cases=["what?", "what?", case_reply(CASES)])
+    made = await made_by(smith, tmp_path)
+    assert isinstance(made, Made) and made.card is not None and made.card.made.retries == 1
+    assert smith.count("A Python function must refuse") == 1 and made.card.tests.errors == 2
+
+
 async def test_a_model_that_does_not_answer_is_a_report_too(tmp_path: Path) -> None:
     smith = Smith()
     smith.model._function = lambda _: CallFailed("context", "too long")  # pyright: ignore[reportPrivateUsage]

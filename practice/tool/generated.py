@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from practice.config import Workspace
-from practice.errors import InputError, nearest
+from practice.errors import CallFailed, InputError, RunError, nearest
 from practice.sandbox import Engine, Permit, Ran, SandboxLimits, Session
 from practice.tool.card import Card, read_card
-from practice.tool.function import Opening, Tool, tool_from_function
+from practice.tool.function import Tool, tool_from_function
 from practice.tool.signature import stub
 from practice.tool.trust import State, digest, digest_of, permit_of, read_parts, state, trust_of
 from practice.types import ToolSpec
@@ -99,7 +99,8 @@ def generated_tools(workspace: Workspace) -> tuple[Generated, ...]:
 
 
 def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = None, trial: bool = False) -> Tool:
-    """The approved tool ``name`` for an agent: each attempt has a sandbox of its own, opened at its first call.
+    """The approved tool ``name`` for an agent: each attempt has a sandbox of its own, opened at its first call; a call
+    without an attempt around it has one for itself.
 
     ``engine``: by default the best sandbox of this machine. ``trial``: also one in quarantine, which then reaches
     nothing; for what a person sees before they decide. Raises InputError for a tool that nobody approved (or
@@ -120,8 +121,17 @@ def generated_tool(name: str, workspace: Workspace, *, engine: Engine | None = N
         engine = sandbox.engine()
     source = parts["tool.py"].decode()
     tool = tool_from_function(stub(source, name, f"tools/generated/{name}/tool.py"), source=sha256)
+    chosen = engine
     allowed = permit_of(workspace, trust) if trust is not None else NOTHING
-    return replace(tool, opening=_opening(name, source, engine, allowed, workspace))
+
+    def opening() -> AbstractAsyncContextManager[Callable[..., Any]]:
+        return _opened(name, source, chosen, allowed, workspace)
+
+    async def alone(**arguments: Any) -> Any:
+        async with opening() as invoke:
+            return await invoke(**arguments)
+
+    return replace(tool, fn=alone, opening=opening)
 
 
 @asynccontextmanager
@@ -165,26 +175,30 @@ def _tool(name: str, workspace: Workspace) -> Tool:
     return tool_from_function(stub(source, name, shown), file=shown, source=digest(folder))
 
 
-def _opening(name: str, source: str, engine: Engine, allowed: Permit, workspace: Workspace) -> Opening:
-    def opening() -> AbstractAsyncContextManager[Callable[..., Any]]:
-        return _opened(name, source, engine, allowed, workspace)
-
-    return opening
-
-
 @asynccontextmanager
 async def _opened(
     name: str, source: str, engine: Engine, allowed: Permit, workspace: Workspace
 ) -> AsyncGenerator[Callable[..., Any]]:
     opened = open_tool(engine, {"tool": source}, limits=LIMITS, permit=allowed, folder=workspace.root.resolve())
-    async with opened as (session, broken):
+    with _failing():
+        async with opened as (session, broken):
 
-        async def invoke(**arguments: Any) -> Any:
-            plain = {key: _JSON.dump_python(value, mode="json") for key, value in arguments.items()}
-            ran = broken or await session.call(f"tool.{name}", plain)
-            if ran.ok:
-                return ran.value
-            # A ValueError's message is what a model is shown of it; the type of any other error says something.
-            raise ValueError(reason(ran).removeprefix("ValueError: "))
+            async def invoke(**arguments: Any) -> Any:
+                plain = {key: _JSON.dump_python(value, mode="json") for key, value in arguments.items()}
+                with _failing():
+                    ran = broken or await session.call(f"tool.{name}", plain)
+                if ran.ok:
+                    return ran.value
+                # A ValueError's message is what a model is shown of it; the type of any other error says something.
+                raise ValueError(reason(ran).removeprefix("ValueError: "))
 
-        yield invoke
+            yield invoke
+
+
+@contextmanager
+def _failing() -> Generator[None]:
+    """A sandbox that does not come up fails the attempt: the model had no part in it, and other attempts go on."""
+    try:
+        yield
+    except RunError as error:
+        raise CallFailed("error", str(error)) from None

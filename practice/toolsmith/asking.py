@@ -20,7 +20,7 @@ from practice.toolsmith.cases import (
     unique,
 )
 from practice.toolsmith.code import read_code, shown
-from practice.toolsmith.desk import Desk
+from practice.toolsmith.desk import USELESS, Desk
 from practice.toolsmith.mutants import Mutant
 from practice.toolsmith.plan import Plan, PlanReply, Type, header, planned
 from practice.toolsmith.settle import call_text
@@ -79,7 +79,7 @@ async def code(desk: Desk, what: str, target: Plan, modules: tuple[str, ...], pl
                 header=header(target),
             )
         except CallFailed as error:
-            if error.kind != "unparsable":
+            if error.kind not in USELESS:
                 raise
             failure = error
             continue
@@ -131,7 +131,7 @@ async def errors(desk: Desk, what: str, target: Plan, count: int, *, world: Worl
             files=prompt_line(world),
         )
     except CallFailed as error:
-        if error.kind != "unparsable":
+        if error.kind not in USELESS:
             raise
         return []
     return _made(reply.cases, target, "error")
@@ -157,15 +157,15 @@ async def more(
             count=str(count),
         )
     except CallFailed as error:
-        if error.kind != "unparsable":
+        if error.kind not in USELESS:
             raise
         return []
     return _made(reply.cases, target, "more")
 
 
 def _room(count: int, world: World) -> int:
-    """Tokens for the answer with ``count`` cases; one that is cut off is lost."""
-    return 300 + count * (150 if world == "none" else 280)
+    """Tokens for an answer of ``count`` cases. Twice that and the prompt, as after a repetition, fit in 4,096."""
+    return min(1500, 300 + count * (150 if world == "none" else 250))
 
 
 def _made(replies: Sequence[CaseReply], target: Plan, kind: Kind) -> list[Case]:

@@ -13,7 +13,10 @@ from practice.calls import Ask, structured
 from practice.errors import CallFailed
 from practice.types import CallKey, Completion, Message, Request, Usage
 
-__all__ = ["Desk", "Unusable"]
+__all__ = ["USELESS", "Desk", "Unusable"]
+
+#: How a question fails that one can go on without: no usable answer, none at all, or a prompt that is too long.
+USELESS = frozenset({"unparsable", "empty", "context"})
 
 T = TypeVar("T", bound=BaseModel)
 R = TypeVar("R")

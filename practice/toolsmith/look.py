@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from practice.config import Workspace
 from practice.errors import CallFailed
 from practice.tool.find import Found, find
-from practice.toolsmith.desk import Desk
+from practice.toolsmith.desk import USELESS, Desk
 
 __all__ = ["look"]
 
@@ -50,7 +50,7 @@ async def look(desk: Desk, what: str, workspace: Workspace) -> Found | None:
                 "tool_same", SameReply, shape=_SAME, temperature=0.0, max_tokens=200, what=what, tool=_told(found)
             )
         except CallFailed as error:
-            if error.kind != "unparsable":
+            if error.kind not in USELESS:
                 raise
             continue
         desk.say(f"looked at {found.ref}: covers {reply.covers}")

@@ -16,12 +16,13 @@ from practice.sandbox import Engine
 from practice.tool import available_tools
 from practice.tool.card import Card, CardInput, CardTests, Making, Permissions
 from practice.tool.generated import generated_names
+from practice.tool.python import NAME as BUILT_IN
 from practice.tool.trust import check_host, check_inside, forget
 from practice.toolsmith import asking
 from practice.toolsmith.bench import Bench
 from practice.toolsmith.cases import Case, Kind, render
 from practice.toolsmith.code import allowed, imported
-from practice.toolsmith.desk import Desk
+from practice.toolsmith.desk import USELESS, Desk
 from practice.toolsmith.look import look
 from practice.toolsmith.mutants import Mutant, mutants
 from practice.toolsmith.plan import Plan
@@ -73,7 +74,7 @@ async def make(
     be reached is such a reason too, unless most calls fail (EndpointError). Raises InputError for a wish that
     can't be granted (an empty one, a name that is taken or no identifier, a path outside the workspace).
     """
-    taken = {*available_tools(workspace), *generated_names(workspace)}
+    taken = {*available_tools(workspace), *generated_names(workspace), BUILT_IN}
     _check(wish, workspace, taken)
     desk = Desk(ask, wish.model_dump_json(), seed, told)
     work = _Work(wish, desk, workspace, engine, limits, taken)
@@ -82,7 +83,8 @@ async def make(
     except _Given as end:
         stage, reason = end.args
     except CallFailed as error:
-        stage, reason = work.stage if error.kind == "unparsable" else "model", str(error)
+        usable = error.kind != "unparsable"
+        stage, reason = ("model", str(error)) if usable else (work.stage, f"the model gave no usable answer, {error}")
     desk.say(f"given up: {reason}")
     return Unmade(
         stage=stage,
@@ -182,12 +184,19 @@ class _Work:
         state = Settled(0)
         wanted = limits.cases
         for attempt in range(len(MOST_LOST)):
-            found = await asking.cases(self.desk, self.what, bench.plan, wanted, world=self.world, attempt=attempt)
-            if bench.plan.errors and attempt == 0:
+            first = not bench.cases
+            try:
+                found = await asking.cases(self.desk, self.what, bench.plan, wanted, world=self.world, attempt=attempt)
+            except CallFailed as error:
+                if error.kind not in USELESS or attempt + 1 == len(MOST_LOST):
+                    raise
+                wanted = FEWEST  # a shorter answer is cut off less often
+                continue
+            if bench.plan.errors and first:
                 found += await asking.errors(self.desk, self.what, bench.plan, limits.errors, world=self.world)
             await bench.add_cases(found)
             self.stage = "tests"
-            if attempt == 0:
+            if first:
                 if bench.disputed():
                     await self.candidates(bench, modules, range(2, limits.candidates))
                 state.source = bench.best()

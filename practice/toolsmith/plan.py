@@ -54,7 +54,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 """JSON schema of each type."""
 
 #: Names that a module or a function of the tool's own file has, or that mean something to the program.
-_TAKEN = frozenset({"tool", "test_tool", "result", "practice", "self"})
+_TAKEN = frozenset({"tool", "test_tool", "result", "practice", "self", "python"})
 #: What is measured or paid is seldom whole, whatever type a model gives it.
 _MEASURED = re.compile(
     r"percent|price|amount|rate|cost|tip|bill|salary|wage|money|euro|dollar|weight|mass|temperature|celsius|degree|speed"

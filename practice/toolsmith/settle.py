@@ -11,7 +11,7 @@ from practice.errors import CallFailed
 from practice.toolsmith.bench import Bench
 from practice.toolsmith.cases import Case, digest
 from practice.toolsmith.code import read_code, shown
-from practice.toolsmith.desk import Desk
+from practice.toolsmith.desk import USELESS, Desk
 from practice.toolsmith.plan import header
 
 __all__ = ["Settled", "settle"]
@@ -146,7 +146,7 @@ async def _asked(desk: Desk, bench: Bench, index: int, source: int, wish: str) -
             b=words[not turned],
         )
     except CallFailed as error:
-        if error.kind != "unparsable":
+        if error.kind not in USELESS:
             raise
         return "open"
     if reply.right == "neither":
@@ -182,7 +182,7 @@ async def _repair(desk: Desk, bench: Bench, state: Settled, index: int, wish: st
             others="These calls are right and must stay so:\n" + "\n".join(right) if right else "",
         )
     except CallFailed as error:
-        if error.kind != "unparsable":
+        if error.kind not in USELESS:
             raise
         desk.say(f"repair {state.repairs}: no usable code")
         return

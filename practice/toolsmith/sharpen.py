@@ -71,7 +71,8 @@ async def sharpen(
         for n, outcome in zip(usable, theirs, strict=True):
             if not same_outcome(outcome, ours[n]):
                 notices[n].add(number)
-    origins: dict[int, Origin] = {n: _origin(ours[n], [row[n] for row in others]) for n in usable}
+    twice = bench.voters.count(source) > 1  # two independent implementations, word for word the same
+    origins: dict[int, Origin] = {n: _origin(ours[n], [row[n] for row in others], twice) for n in usable}
     usable = [n for n in usable if observed or origins[n] == "agreed"]
     added: list[Case] = []
     left = set(range(len(alive)))
@@ -85,8 +86,8 @@ async def sharpen(
     return added
 
 
-def _origin(ours: Outcome, others: Sequence[Outcome]) -> Origin:
-    return "agreed" if any(same_outcome(ours, theirs) for theirs in others) else "observed"
+def _origin(ours: Outcome, others: Sequence[Outcome], twice: bool) -> Origin:
+    return "agreed" if twice or any(same_outcome(ours, theirs) for theirs in others) else "observed"
 
 
 def _worth(noticed: int, origin: Origin, outcome: Outcome, place: int) -> tuple[int, int, int, int]:
