@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from practice.budget import Budget, Cost
 from practice.errors import CallFailed, EndpointError, LocalModelError
 from practice.model import Model, parse_json, request_tokens_bound
+from practice.pace import Pace, Start
 from practice.types import CallKey, Completion, Message, Phase, Request, Stage, Usage
 
 Ask = Callable[[CallKey, Request], Awaitable[Completion]]
@@ -43,8 +44,8 @@ class Journal(Protocol):
         """The answer that was committed for this call before, or None."""
         ...
 
-    async def sent(self, key: CallKey, request: Request, reserved: Cost) -> None:
-        """Note a call before it goes out, with what is reserved for it."""
+    async def sent(self, key: CallKey, request: Request, reserved: Cost, *, model: str = "") -> None:
+        """Note a call before it goes out, with what is reserved for it and the model that is asked."""
         ...
 
     async def done(self, key: CallKey, completion: Completion) -> None:
@@ -58,7 +59,7 @@ class Journal(Protocol):
 
 @dataclass
 class Endpoint:
-    """A model with its own limits: calls in flight and calls a minute; both queue."""
+    """A model with its own limits: calls in flight, calls and tokens a minute, and what its 429s teach; all queue."""
 
     model: Model
     concurrency: int | None = None
@@ -67,24 +68,27 @@ class Endpoint:
     """Worst-case price of (input tokens, output tokens), or None where it is unknown."""
     server: asyncio.Semaphore | None = None
     """The places of the server behind it, where several endpoints share one."""
+    tpm: int | None = None
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.concurrency) if self.concurrency else None
-        self._next_start = 0.0
+        self.pace = Pace(self.rpm, self.tpm)
 
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None]:
-        """A place for one call: waits until one is free and the rate allows it; given back however the block ends."""
+    async def place(self, bound: int) -> AsyncGenerator[Start]:
+        """A place for one call of at most ``bound`` tokens: waits until one is free and the rates allow it.
+
+        It is given back however the block ends.
+        """
         async with AsyncExitStack() as held:
             for places in (self._slots, self.server):
                 if places is not None:
                     await held.enter_async_context(places)
-            if self.rpm:
-                now = time.monotonic()
-                start = max(now, self._next_start)
-                self._next_start = start + 60.0 / self.rpm
-                await asyncio.sleep(start - now)
-            yield
+            begun = await self.pace.start(bound)
+            try:
+                yield begun
+            finally:
+                self.pace.end()
 
 
 class Calls:
@@ -146,12 +150,12 @@ class Calls:
     async def _send(self, endpoint: Endpoint, key: CallKey, request: Request, timeout: float | None) -> Completion:
         bound = request_tokens_bound(request)
         reserved = Cost(bound, endpoint.usd(bound - request.max_tokens, request.max_tokens))
-        async with self._slots, endpoint.place():
+        async with self._slots, endpoint.place(bound) as begun:
             await self.budget.reserve(reserved)
             actual = reserved
             try:
                 if self.journal is not None:
-                    await self.journal.sent(key, request, reserved)
+                    await self.journal.sent(key, request, reserved, model=endpoint.model.name)
                 completion = await self._post(endpoint.model, key, request, timeout)
                 if completion.usage_known:
                     usage = completion.usage
@@ -160,12 +164,15 @@ class Calls:
                     completion = _at_bound(completion, request, bound, reserved)
                 if self.journal is not None:
                     await self.journal.done(key, completion)
+                endpoint.pace.answered(begun, actual.tokens)
                 self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
                 return completion
             except (CallFailed, EndpointError, LocalModelError) as error:
                 # What was refused, or never reached a server, was not worked for.
                 worked = isinstance(error, CallFailed) and error.kind in UNANSWERED
                 actual = reserved if worked else Cost()
+                if isinstance(error, CallFailed) and not worked:
+                    endpoint.pace.refused(begun, error.retry_after, rate=error.kind == "rate_limit")
                 if self.journal is not None:
                     await self.journal.unanswered(key, actual)
                 raise

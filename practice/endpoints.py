@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from practice.calls import Endpoint
-from practice.config import ModelSpec
-from practice.model import Model, connect, cost, price_of
-from practice.types import Completion, Request, Usage
+from practice.config import ModelSpec, load_prices, priced
+from practice.model import Model, connect, price_of, worst_cost
+from practice.types import Completion, Request
 
 if TYPE_CHECKING:
     from practice.local import Endpoint as Served
@@ -74,7 +74,7 @@ class Endpoints:
     """All endpoints of a process: ``async with Endpoints() as endpoints: endpoints.get(spec)``.
 
     ``connector`` replaces ``practice.model.connect``; a local model's relative path counts from ``root``, by default
-    from here.
+    from here. What models cost is looked up in the ``prices.yaml`` there first.
     """
 
     def __init__(self, connector: Callable[[ModelSpec], Model] | None = None, root: Path | None = None) -> None:
@@ -82,6 +82,7 @@ class Endpoints:
         self._stack = AsyncExitStack()
         self._known: dict[str, Endpoint] = {}
         self._servers: dict[Path, LocalServer] = {}
+        self._prices = load_prices(root or Path.cwd())
 
     async def __aenter__(self) -> Endpoints:
         return self
@@ -97,7 +98,7 @@ class Endpoints:
         """The endpoint of ``spec``; the same for equal specs."""
         identity = spec.model_dump_json()
         if identity not in self._known:
-            self._known[identity] = self._open(spec)
+            self._known[identity] = self._open(priced(spec, self._prices))
         return self._known[identity]
 
     def _open(self, spec: ModelSpec) -> Endpoint:
@@ -106,15 +107,15 @@ class Endpoints:
         elif spec.name.startswith(LOCAL_PREFIX) and spec.api_base is None:
             server = self._server(spec.name)
             slots = min(spec.concurrency or server.slots, server.slots)
-            return Endpoint(LocalModel(spec, server), slots, spec.rpm, _free, server.places)
+            return Endpoint(LocalModel(spec, server), slots, spec.rpm, _free, server.places, spec.tpm)
         else:
             model = connect(spec)
         price = price_of(spec)
 
         def worst(input_tokens: int, output_tokens: int) -> float | None:
-            return cost(Usage(calls=1, input_tokens=input_tokens, output_tokens=output_tokens), price)
+            return worst_cost(input_tokens, output_tokens, price)
 
-        return Endpoint(model, spec.concurrency, spec.rpm, worst)
+        return Endpoint(model, spec.concurrency, spec.rpm, worst, tpm=spec.tpm)
 
     def _server(self, name: str) -> LocalServer:
         from practice import local

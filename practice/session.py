@@ -154,6 +154,7 @@ def _check_prices(settings: Settings, agent: Agent) -> None:
     """A ceiling in usd can only be kept where every model has a price."""
     if settings.budget.usd is None:
         return
+    own = config.load_prices(agent.workspace.root)
     models: list[tuple[str | None, str, ModelSpec | None]] = [
         (settings.agent, "model", agent.spec.model),
         (None, "teacher.model", settings.teacher.model),
@@ -161,10 +162,10 @@ def _check_prices(settings: Settings, agent: Agent) -> None:
         (None, "judge.holdout.model", settings.judge.holdout.model),
     ]
     for file, key, spec in models:
-        if spec is not None and not spec.name.startswith("llamacpp/") and price_of(spec) is None:
+        if spec is not None and not spec.name.startswith("llamacpp/") and price_of(config.priced(spec, own)) is None:
             raise InputError(
                 "a price for every model where budget.usd is set: give the model as a mapping with "
-                "price: {input: …, output: …} in usd per million tokens",
+                f"price: {{input: …, output: …}} in usd per million tokens, or write it into {config.PRICES_FILE}",
                 found=f"no price known for {spec.name}",
                 file=file,
                 key=f"{key}.price",

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from practice.budget import Cost
 from practice.errors import RunError
@@ -80,6 +80,10 @@ SCHEMA: tuple[str, ...] = (
         run TEXT NOT NULL, rollout TEXT NOT NULL, task TEXT NOT NULL, number INTEGER NOT NULL, word TEXT NOT NULL,
         reason TEXT NOT NULL, chance REAL, seconds REAL, source TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (run, rollout)) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE calls ADD COLUMN model TEXT NOT NULL DEFAULT '';
+    ALTER TABLE calls ADD COLUMN reasoning_tokens INTEGER NOT NULL DEFAULT 0;
     """,
 )
 """One string a schema version, applied in order; never edited, only appended to."""
@@ -249,17 +253,19 @@ class RunJournal:
         )
         return Completion.model_validate_json(row[0])
 
-    async def sent(self, key: CallKey, request: Request, reserved: Cost) -> None:
+    async def sent(self, key: CallKey, request: Request, reserved: Cost, *, model: str = "") -> None:
         """Note a call before it goes out, with what is reserved for it; a kill then charges it in full."""
         body = request.model_dump_json(exclude={"seed"})
         kept = None if key.stage == "rollout" else body  # a rollout's steps hold its messages already
-        values = (*_place(self._run, key), prompt_digest(body), kept, reserved.tokens, reserved.usd)
+        values = (*_place(self._run, key), prompt_digest(body), kept, reserved.tokens, reserved.usd, model)
         await self._store.do(
             lambda db: db.execute(
                 "INSERT INTO calls (run, phase, stage, epoch, task, attempt, step, evaluator, state, sends, prompt,"
-                " request, reserved_tokens, reserved_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sent', 1, ?, ?, ?, ?)"
+                " request, reserved_tokens, reserved_usd, model)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sent', 1, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET state = 'sent', sends = sends + 1,"
-                " reserved_tokens = excluded.reserved_tokens, reserved_usd = excluded.reserved_usd",
+                " reserved_tokens = excluded.reserved_tokens, reserved_usd = excluded.reserved_usd,"
+                " model = excluded.model",
                 values,
             )
         )
@@ -267,12 +273,13 @@ class RunJournal:
     async def done(self, key: CallKey, completion: Completion) -> None:
         """Commit the answer and what it cost; from now on the call is never made again."""
         usage = completion.usage
-        counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.usd, usage.seconds)
+        counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
+        counts = (*counts, usage.usd, usage.seconds)
         values = (completion.model_dump_json(), *counts, *_place(self._run, key))
         await self._store.do(
             lambda db: db.execute(
                 "UPDATE calls SET state = 'done', completion = ?, input_tokens = ?, output_tokens = ?,"
-                f" cached_tokens = ?, usd = ?, seconds = ? WHERE {_KEY}",
+                f" cached_tokens = ?, reasoning_tokens = ?, usd = ?, seconds = ? WHERE {_KEY}",
                 values,
             )
         )
@@ -307,22 +314,34 @@ def _spent(db: Database, run: str) -> Cost:
 
 def usage_by_stage(db: Database, run: str) -> dict[Stage, Usage]:
     """What a run's answered calls cost so far, by stage, over all its processes."""
+    return {stage: usage for (stage,), usage in usage_by(db, run, "stage")}
+
+
+def usage_by(
+    db: Database, run: str, *columns: Literal["stage", "phase", "model", "task"]
+) -> list[tuple[tuple[Any, ...], Usage]]:
+    """What a run's answered calls cost so far, by the values of these columns, in their order."""
+    by = ", ".join(columns)
     rows = db.execute(
-        "SELECT stage, count(*), total(input_tokens), total(output_tokens), total(cached_tokens), total(usd),"
-        " sum(usd IS NULL), total(seconds) FROM calls WHERE run = ? AND state = 'done' GROUP BY stage ORDER BY stage",
+        f"SELECT {by}, count(*), total(input_tokens), total(output_tokens), total(cached_tokens),"
+        " total(reasoning_tokens), total(usd), sum(usd IS NULL), total(seconds)"
+        f" FROM calls WHERE run = ? AND state = 'done' GROUP BY {by} ORDER BY {by}",
         [run],
     ).fetchall()
-    return {
-        row[0]: Usage(
-            calls=row[1],
-            input_tokens=int(row[2]),
-            output_tokens=int(row[3]),
-            cached_tokens=int(row[4]),
-            usd=None if row[6] else float(row[5]),
-            seconds=float(row[7]),
+    found: list[tuple[tuple[Any, ...], Usage]] = []
+    for row in rows:
+        calls, tokens_in, tokens_out, cached, reasoning, usd, unpriced, seconds = row[len(columns) :]
+        usage = Usage(
+            calls=calls,
+            input_tokens=int(tokens_in),
+            output_tokens=int(tokens_out),
+            cached_tokens=int(cached),
+            reasoning_tokens=int(reasoning),
+            usd=None if unpriced else float(usd),
+            seconds=float(seconds),
         )
-        for row in rows
-    }
+        found.append((tuple(row[: len(columns)]), usage))
+    return found
 
 
 def dumps(value: object) -> str:

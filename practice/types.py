@@ -79,6 +79,9 @@ class Usage(Value):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    """Of the input tokens: those that the endpoint read from its cache."""
+    reasoning_tokens: int = 0
+    """Of the output tokens: those of reasoning, where the endpoint counts them."""
     usd: float | None = 0.0
     """None where a price is unknown; None plus anything is None."""
     seconds: float = 0.0
@@ -91,6 +94,7 @@ class Usage(Value):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             usd=usd,
             seconds=self.seconds + other.seconds,
         )

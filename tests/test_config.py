@@ -320,6 +320,7 @@ def test_the_fingerprint_holds_every_setting_but_those_a_run_may_go_on_with(work
         "budget", "budget.usd", "budget.tokens", "budget.seconds", "memory.bank", "rollouts.concurrency",
         "rollouts.timeout",
         "teacher.model.api_base", "teacher.model.api_key_env", "teacher.model.concurrency", "teacher.model.rpm",
+        "teacher.model.tpm",
     }  # fmt: skip
     start = [
         "teacher.model={name: openai/first, api_base: 'http://127.0.0.1:9/v1', price: {input: 3, output: 3}}",

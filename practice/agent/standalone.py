@@ -22,7 +22,9 @@ async def connected(spec: ModelSpec, model: Model | None, root: Path) -> AsyncGe
     """
     calls = Calls(concurrency=spec.concurrency or 16)
     async with Endpoints(root=root) as endpoints:
-        yield calls.ask(Endpoint(model, spec.concurrency, spec.rpm) if model is not None else endpoints.get(spec))
+        yield calls.ask(
+            Endpoint(model, spec.concurrency, spec.rpm, tpm=spec.tpm) if model is not None else endpoints.get(spec)
+        )
 
 
 def step_complete(ask: Ask, task_id: str, attempt: int) -> StepComplete:

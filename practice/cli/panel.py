@@ -132,7 +132,8 @@ def _judged(found: Judged) -> str:
 def cost_line(usage: UsageReport) -> str:
     """Calls, tokens, money, time."""
     money = "price unknown" if usage.usd is None else f"{usage.usd:.4f} usd"
-    tokens = f"{usage.input_tokens:,} tokens in ({usage.cached_tokens:,} cached), {usage.output_tokens:,} out"
+    share = f", {usage.cached_tokens / usage.input_tokens:.0%}" if usage.cached_tokens else ""
+    tokens = f"{usage.input_tokens:,} tokens in ({usage.cached_tokens:,} cached{share}), {usage.output_tokens:,} out"
     return f"{usage.calls:,} calls, {tokens}, {money}, {timedelta(seconds=round(usage.seconds))}"
 
 

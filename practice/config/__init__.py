@@ -11,6 +11,7 @@ from practice.config.load import load_settings, require_reward
 from practice.config.mcp import McpServer, McpTools
 from practice.config.panel import MODES, RUBRICS, WORDINGS, Evaluator, Grid, JudgeConfig, PanelFile, load_panel
 from practice.config.parse import parse
+from practice.config.prices import PRICES_FILE, PriceFile, load_prices, priced
 from practice.config.schema import Closed, ModelSpec, Price, wrong
 from practice.config.settings import (
     REWARDS,
@@ -34,6 +35,7 @@ from practice.config.yamlfile import Yaml, dump_yaml, neighbour, read_yaml, read
 
 __all__ = [
     "MODES",
+    "PRICES_FILE",
     "REWARDS",
     "RUBRICS",
     "WORDINGS",
@@ -51,6 +53,7 @@ __all__ = [
     "PanelFile",
     "PracticeConfig",
     "Price",
+    "PriceFile",
     "Retrieve",
     "RolloutsConfig",
     "Settings",
@@ -67,9 +70,11 @@ __all__ = [
     "leaf_keys",
     "load_env",
     "load_panel",
+    "load_prices",
     "load_settings",
     "neighbour",
     "parse",
+    "priced",
     "read_yaml",
     "read_yaml_text",
     "require_reward",

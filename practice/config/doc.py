@@ -35,7 +35,7 @@ YAML is read by the rules of YAML 1.2: `true` and `false` are the only truth val
 is a number, and `2e6` is a whole one.
 
 Changing `budget`, `name` where it was not given, `memory.bank`, `rollouts.concurrency`, `rollouts.timeout`, a model's
-`api_key_env`, `concurrency`, `rpm` or the host and port of its `api_base` lets a run go on; changing any other
+`api_key_env`, `concurrency`, `rpm`, `tpm` or the host and port of its `api_base` lets a run go on; changing any other
 setting starts a new run.
 
 This page is made from the schema (`settings_markdown` in `practice/config/doc.py`).

@@ -94,6 +94,9 @@ class Price(Closed):
     cached: float | None = Field(
         default=None, ge=0.0, description="Usd per million input tokens read from a cache; null: as `input`."
     )
+    reasoning: float | None = Field(
+        default=None, ge=0.0, description="Usd per million output tokens of reasoning; null: as `output`."
+    )
 
 
 class ModelSpec(Closed):
@@ -110,6 +113,9 @@ class ModelSpec(Closed):
         default=None, description="Most calls in flight at this endpoint; null: no limit."
     )
     rpm: Count | None = Field(default=None, description="Most calls a minute to this endpoint; null: no limit.")
+    tpm: Count | None = Field(
+        default=None, description="Most tokens a minute, in and out, at this endpoint; null: no limit."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -151,7 +157,10 @@ class ModelSpec(Closed):
         if self.params:
             fields["params"] = dict(self.params)
         if self.price is not None:
-            fields["price"] = self.price.model_dump()
+            price = self.price.model_dump()
+            if price["reasoning"] is None:
+                del price["reasoning"]  # as in the runs before it could be given
+            fields["price"] = price
         return fields
 
     @property

@@ -17,11 +17,11 @@ from practice.config import ModelSpec
 from practice.errors import InputError, nearest
 from practice.model.faults import Secrets
 from practice.model.jsontext import parse_json
-from practice.model.prices import LOCAL_PREFIXES, cost, is_openai_name, price_of
+from practice.model.prices import LOCAL_PREFIXES, cost, is_openai_name, price_of, worst_cost
 from practice.model.wire import checked_params, request_tokens_bound
 from practice.types import Completion, Request
 
-__all__ = ["Model", "Secrets", "connect", "cost", "parse_json", "price_of", "request_tokens_bound"]
+__all__ = ["Model", "Secrets", "connect", "cost", "parse_json", "price_of", "request_tokens_bound", "worst_cost"]
 
 #: What a local server without a key is sent: openai's client insists on one.
 NO_KEY = "no-key"

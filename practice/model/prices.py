@@ -23,9 +23,10 @@ _LITELLM_MAP = "model_prices_and_context_window_backup.json"
 def price_of(spec: ModelSpec) -> Price | None:
     """The price of a model in usd per million tokens, or None where it is unknown.
 
-    ``spec.price`` comes first. Without it OpenAI's own endpoint is priced from the table in ``prices.json``,
-    LiteLLM's providers from LiteLLM's map, and a server that the program starts itself at 0. An ``api_base`` of
-    another host has no known price, whatever the model is called: who sells a known name sets his own price.
+    ``spec.price`` comes first (``config.priced`` puts the user's own table there). Without it OpenAI's own endpoint is
+    priced from the table in ``prices.json``, LiteLLM's providers from LiteLLM's map, and a server that the program
+    starts itself at 0. An ``api_base`` of another host has no known price, whatever the model is called: who sells a
+    known name sets his own price.
     """
     if spec.price is not None:
         return spec.price
@@ -40,12 +41,22 @@ def price_of(spec: ModelSpec) -> Price | None:
 
 
 def cost(usage: Usage, price: Price | None) -> float | None:
-    """Usd of ``usage`` (tokens / 1e6 x price), cached input at its own price where there is one."""
+    """Usd of ``usage`` (tokens / 1e6 x price), cached input and reasoning at their own prices where there are any."""
     if price is None:
         return None
-    cached_price = price.input if price.cached is None else price.cached
-    fresh = usage.input_tokens - usage.cached_tokens
-    return (fresh * price.input + usage.cached_tokens * cached_price + usage.output_tokens * price.output) / 1e6
+    cached = price.input if price.cached is None else price.cached
+    reasoning = price.output if price.reasoning is None else price.reasoning
+    fresh, said = usage.input_tokens - usage.cached_tokens, usage.output_tokens - usage.reasoning_tokens
+    paid_in = fresh * price.input + usage.cached_tokens * cached
+    return (paid_in + said * price.output + usage.reasoning_tokens * reasoning) / 1e6
+
+
+def worst_cost(input_tokens: int, output_tokens: int, price: Price | None) -> float | None:
+    """The most usd that a call of these tokens can cost: whatever is cached, whatever is reasoning."""
+    if price is None:
+        return None
+    dearest = max(price.input, price.cached or 0.0), max(price.output, price.reasoning or 0.0)
+    return (input_tokens * dearest[0] + output_tokens * dearest[1]) / 1e6
 
 
 def is_openai_name(name: str) -> bool:
@@ -82,7 +93,7 @@ def _litellm_price(name: str) -> Price | None:
     tokens_in, tokens_out = row.get("input_cost_per_token"), row.get("output_cost_per_token")
     if tokens_in is None or tokens_out is None:
         return None
-    cached = row.get("cache_read_input_token_cost")
+    cached, reasoning = row.get("cache_read_input_token_cost"), row.get("output_cost_per_reasoning_token")
     # Rounded to 1e-9 usd a million: 4e-07 x 1e6 is not 0.4 in binary.
-    rates = [None if rate is None else round(rate * 1e6, 9) for rate in (tokens_in, tokens_out, cached)]
-    return Price(input=rates[0] or 0.0, output=rates[1] or 0.0, cached=rates[2])
+    rates = [None if rate is None else round(rate * 1e6, 9) for rate in (tokens_in, tokens_out, cached, reasoning)]
+    return Price(input=rates[0] or 0.0, output=rates[1] or 0.0, cached=rates[2], reasoning=rates[3])

@@ -296,7 +296,15 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     prompt = int(usage.get("prompt_tokens") or 0)
     cached = int(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0)
     output = int(usage.get("completion_tokens") or 0)
-    return Usage(calls=1, input_tokens=prompt, output_tokens=output, cached_tokens=min(cached, prompt), usd=None)
+    thought = int(fields(usage.get("completion_tokens_details")).get("reasoning_tokens") or 0)
+    return Usage(
+        calls=1,
+        input_tokens=prompt,
+        output_tokens=output,
+        cached_tokens=min(cached, prompt),
+        reasoning_tokens=min(thought, output),
+        usd=None,
+    )
 
 
 def _error_text(error: object) -> str:

@@ -15,8 +15,8 @@ from practice.report import words
 from practice.report.answer import answer
 from practice.report.lessons import lessons
 from practice.report.rows import rows
-from practice.report.values import CostLine, FailureLine, Heading, Page, RolloutLine, StepView, TaskLine
-from practice.store import Database
+from practice.report.values import CostLine, FailureLine, Heading, ModelLine, Page, RolloutLine, StepView, TaskLine
+from practice.store import Database, usage_by
 from practice.types import Failure, Phase, Stage, Task, Usage
 
 Tasks = Mapping[tuple[Phase, str], Task]
@@ -58,6 +58,7 @@ def collect(db: Database, run_id: str) -> Page:
         steps=tuple(_steps(steps, groups, tasks)),
         planned=planned,
         costs=_costs(db, row.id),
+        models=_models(db, row),
         rollouts=_rollouts(db, row.id, shown),
         failures=_failures(db, row.id, shown, steps, groups),
         settings=settings,
@@ -180,7 +181,8 @@ def _costs(db: Database, run: str) -> tuple[CostLine, ...]:
     query = (
         "SELECT stage, phase, sum(state = 'done'), total(input_tokens), total(output_tokens), total(cached_tokens),"
         " total(usd), sum((state = 'done' AND usd IS NULL) OR lost_usd IS NULL), total(seconds),"
-        " sum(state != 'done'), total(lost_tokens) FROM calls WHERE run = ? GROUP BY stage, phase"
+        " sum(state != 'done'), total(lost_tokens), total(reasoning_tokens)"
+        " FROM calls WHERE run = ? GROUP BY stage, phase"
     )
     lines = [
         CostLine(
@@ -191,6 +193,7 @@ def _costs(db: Database, run: str) -> tuple[CostLine, ...]:
                 input_tokens=int(row[3]),
                 output_tokens=int(row[4]),
                 cached_tokens=int(row[5]),
+                reasoning_tokens=int(row[11]),
                 usd=None if row[7] else float(row[6]),
                 seconds=float(row[8]),
             ),
@@ -200,6 +203,15 @@ def _costs(db: Database, run: str) -> tuple[CostLine, ...]:
         for row in rows(db, query, run)
     ]
     return tuple(sorted(lines, key=lambda line: (STAGES.index(line.stage), PHASES.index(line.phase))))
+
+
+def _models(db: Database, row: RunRow) -> tuple[ModelLine, ...]:
+    """What answered calls cost, by model and by who asked it: the agent by name, else the stage."""
+    agent = str(row.fields.get("agent: name", "")) or "rollout"
+    return tuple(
+        ModelLine(model=model, who=f"agent {agent}" if stage == "rollout" else stage, usage=usage)
+        for (model, stage), usage in usage_by(db, row.id, "model", "stage")
+    )
 
 
 def _rollouts(db: Database, run: str, shown: Sequence[Phase]) -> tuple[RolloutLine, ...]:

@@ -161,6 +161,16 @@ class CostLine(Value):
     """What those are charged with: their reservations."""
 
 
+class ModelLine(Value):
+    """What the answered calls of one model cost in one stage."""
+
+    model: str
+    """Empty for calls of a run that did not note it."""
+    who: str
+    """Whose calls: the agent's by its name, else the stage."""
+    usage: Usage
+
+
 class RolloutLine(Value):
     """Attempts of one phase by how they ended."""
 
@@ -187,6 +197,7 @@ class Page(Value):
     planned: int | None
     """Steps that the run is planned for, where that is known."""
     costs: tuple[CostLine, ...]
+    models: tuple[ModelLine, ...]
     rollouts: tuple[RolloutLine, ...]
     failures: tuple[FailureLine, ...]
     settings: tuple[tuple[str, str], ...]
