@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,14 @@ from practice.agent.strategies.several import Candidate, best, most_common, read
 from practice.config import Workspace
 from practice.errors import CallFailed, InputError, SandboxMissing
 from practice.fakes import ScriptedModel
+from practice.model import Secrets
+from practice.model.attempt import OneAttempt
 from practice.tool import python_tool
-from practice.types import Completion, Request, Rollout, Usage
+from practice.types import Completion, Message, Request, Rollout, Usage
+from tests.fakeserver import FakeServer
+from tests.house import make, practise
 from tests.sandboxes import InProcess
+from tests.worlds import make_tasks
 
 HEAD = "name: a\nmodel: openai/m\n"
 
@@ -370,6 +375,51 @@ async def test_code_in_the_real_sandbox() -> None:
     replies = [block("import math\nx = math.factorial(5)\nprint(x)"), block("final_answer(x + 1)")]
     rollout, requests = await attempt(replies, {"kind": "code"})
     assert (rollout.output, last(requests[1])) == ("121", "Output:\n120")
+
+
+# ---------------------------------------------------------------- in a run, and on the wire
+
+
+@pytest.mark.slow
+async def test_a_strategy_can_be_practised(tmp_path: Path) -> None:
+    with FakeServer("lessons") as server:
+        agent = {"strategy": {"kind": "self_consistency", "n": 3}}
+        tasks = make_tasks(4, rules=2)
+        place = make(tmp_path, server.url, tasks=tasks, holdout=make_tasks(2, rules=2, start=1000), agent=agent)
+        sets = ("practice.epochs=1", "rollouts.group_size=2", "accept=always")
+        document = await practise(place, *sets)
+        asked = [call for call in server.calls if call.stage == "rollout"]
+        again = await practise(place, *sets)
+    assert document.status == "done" and document.rollouts.total == 8
+    assert len([call for call in asked if call.phase == "practice"]) == 3 * 8
+    bodies = [json.dumps(call.body, sort_keys=True) for call in asked]
+    assert len(set(bodies)) == len(bodies)
+    assert again == document and len([call for call in server.calls if call.stage == "rollout"]) == len(asked)
+
+
+class Caught(OneAttempt):
+    """Keeps the body that would be sent."""
+
+    body: dict[str, Any]
+
+    async def _post(self, body: dict[str, Any], headers: Mapping[str, str], limit: float) -> object:
+        self.body = body
+        return {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("name", ["vllm/m", "hosted_vllm/m", "openai/m"])
+async def test_vllm_is_asked_to_continue_what_the_assistant_began(name: str) -> None:
+    model = Caught(name, wire_name="m", where="there", params={}, price=None, secrets=Secrets(None))
+    user, begun = Message(role="user", content="x"), Message(role="assistant", content="y")
+    flags = {"continue_final_message": True, "add_generation_prompt": False}
+    await model.complete(Request(messages=(user,)))
+    assert not flags.keys() & model.body.keys()
+    await model.complete(Request(messages=(user, begun)))
+    sent = {key: model.body[key] for key in flags if key in model.body}
+    assert sent == ({} if name == "openai/m" else flags)
 
 
 # ---------------------------------------------------------------- settings
