@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +23,9 @@ from practice.errors import CallFailed, InputError
 from practice.fakes import ScriptedModel
 from practice.tool import tool_from_function
 from practice.types import Completion, Request, Rollout, Step, ToolCall, ToolResult, Usage
-from tests.fakeserver import Asked, FakeServer
-from tests.house import make, practise
-from tests.worlds import make_tasks
+from tests.fakeserver import Asked, FakeServer, Reply
+from tests.house import bank_of, command, make, practise
+from tests.worlds import lessons, make_tasks
 
 HEAD = "name: a\nmodel: openai/m\n"
 
@@ -388,25 +390,44 @@ def test_steps_are_joined_where_they_are_many(lines: int) -> None:
 # ---------------------------------------------------------------- in a run
 
 
-def searching(asked: Asked) -> dict[str, Any] | str:
-    """Every attempt is two lines; the second answers."""
-    if asked.schema is not None and "score" in asked.schema["properties"]:
+def searching(asked: Asked) -> str | Reply:
+    """A first step is a line and is cut; the next one answers as in the world of lessons."""
+    if asked.stage != "rollout" or asked.body["messages"][-1]["role"] == "assistant":
+        return lessons(asked)
+    if asked.schema is not None:
         return json.dumps({"reason": "so", "score": int(asked.chance("score") * 11)})
-    if asked.body["messages"][-1]["role"] == "assistant":
-        return f"Answer: {int(asked.chance() * 3)}"
-    return f"Lot {int(asked.chance() * 100)}\n"
+    message = {"role": "assistant", "content": f"Lot {int(asked.chance() * 1000)}.\nAnd"}
+    data = {
+        "model": "fake",
+        "choices": [{"index": 0, "message": message, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": 55},
+    }
+    return Reply(body=json.dumps(data).encode())
 
 
 @pytest.mark.slow
-async def test_a_search_can_be_practised_and_resumed(tmp_path: Path) -> None:
-    agent = {"strategy": {"kind": "tree_search"}}
-    sets = ("practice.epochs=1", "rollouts.group_size=2", "accept=always", "teacher.model=null")
-    with FakeServer(searching) as server:
-        place = make(tmp_path, server.url, tasks=make_tasks(3, rules=2), holdout=[], agent=agent)
-        document = await practise(place, *sets)
-        asked = [call for call in server.calls if call.stage == "rollout"]
-        bodies = [json.dumps(call.body, sort_keys=True) for call in asked]
-        again = await practise(place, *sets)
-    assert document.status == "done" and document.rollouts.total == 6
-    assert len(set(bodies)) == len(bodies) > 6
-    assert again == document and len([call for call in server.calls if call.stage == "rollout"]) == len(asked)
+async def test_a_search_is_practised_killed_and_resumed(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "tasks": make_tasks(4, rules=2),
+        "holdout": [],
+        "agent": {"strategy": {"kind": "tree_search"}},
+        "practice": {"epochs": 1},
+        "rollouts": {"group_size": 3, "concurrency": 4},
+        "accept": {"policy": "always"},
+    }
+    with FakeServer(searching) as calm, FakeServer(searching, latency=0.01) as rough:
+        wanted = await practise(make(tmp_path / "quiet", calm.url, **settings))
+        broken = make(tmp_path / "broken", rough.url, **settings)
+        process = command(broken.root, "run", "--json")
+        while process.poll() is None and len(rough.calls) < 40:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        before = len(rough.calls)
+        found = await practise(broken)
+        assert rough.repeats() <= 4 and before < len(rough.calls)
+        assert await practise(broken) == found
+    asked = [call for call in calm.calls if call.stage == "rollout"]
+    assert len({call.sha for call in asked}) == len(asked) > 4 * 3 * 6
+    assert wanted.status == found.status == "done" and wanted.rollouts.total == 12
+    assert bank_of(found) == bank_of(wanted) != []
