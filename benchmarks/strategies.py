@@ -11,9 +11,10 @@ Each strategy has one setting by which it spends more, its *size*: attempts, rev
 expansions. The budget of a set is ``--times`` what a direct answer takes there. A strategy's size is the one whose
 tokens come nearest to that budget on a straight line through two sizes that are tried on the first ``--pilot`` tasks.
 The choice sees tokens alone, never what was right, and the pilot's attempts do not count. A strategy that stops by
-itself, or whose cost bends, spends more or less than it may: the table gives what was spent, and its share of the
-budget; read a row with another share as another budget. ``direct`` can't spend more than one answer. Who wants to know
-what a strategy adds to plain repetition looks at the column against self_consistency.
+itself, whose cost bends, or whose smallest size is too dear (a judge's prompt can be longer than a short answer) spends
+more or less than it may: the table gives what was spent and its share of the budget; read a row with another share as
+another budget. ``direct`` can't spend more than one answer. Who wants to know what a strategy adds to plain repetition
+looks at the column against self_consistency.
 
 Intervals are Wilson's, by task where there are several trials; differences are paired by task, with Tango's interval
 and McNemar's exact test (several trials: Student's t and sign flips). The p-values are not corrected for their number.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from practice.agent.graph import Compiled
 
 EXPLORE = 1.0
-"""The weight of what has hardly been looked at, for values in [0, 1]: as in the papers below."""
+"""What having hardly been looked at is worth, for scores in [0, 1]: the weight ``w`` of the second paper below."""
 
 
 @dataclass(eq=False)
