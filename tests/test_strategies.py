@@ -17,7 +17,8 @@ from practice.agent.strategies import code as acting
 from practice.agent.strategies.code import blocks, code_tool
 from practice.agent.strategies.correct import finds_fault
 from practice.agent.strategies.forcing import Thought, grown
-from practice.agent.strategies.several import Candidate, best, most_common, read_score
+from practice.agent.strategies.scoring import Candidate, read_score
+from practice.agent.strategies.several import best, most_common
 from practice.config import Workspace
 from practice.errors import CallFailed, InputError, SandboxMissing
 from practice.fakes import ScriptedModel
@@ -443,6 +444,22 @@ def scored_or_said(request: Request) -> str:
     return "4" if request.json_schema is None else '{"reason": "", "score": 1}'
 
 
+def stepwise(request: Request) -> str:
+    """By their worst step the long attempt is better, by all of them the short one."""
+    if request.json_schema is None:
+        return "a\nb\nc" if request.seed is not None and request.seed % 2 else "d"
+    return json.dumps({"reason": "", "scores": [6, 6, 6] if "[3]" in last(request) else [5]})
+
+
+def cut_off(request: Request) -> Completion | str:
+    """Every step is another, and cut."""
+    if request.json_schema is not None:
+        return '{"reason": "", "score": 5}'
+    return said(f"{request.seed}\n", 2, finish="length")
+
+
+SEARCH = {"kind": "tree_search", "width": 2, "expansions": 2}
+
 CASES = {
     "kind": Case({"kind": "react"}, {"kind": "self_correct"}, lambda _, asked: len(asked), wrong_again),
     "n": Case(
@@ -466,6 +483,15 @@ CASES = {
     "floor": Case(FORCED, FORCED | {"floor": 0}, lambda rollout, _: rollout.output, lambda _: said("a", 2)),
     "ceiling": Case(FORCED, FORCED | {"ceiling": 30}, lambda _, asked: asked[0].max_tokens, lambda _: said("a", 30)),
     "waits": Case(FORCED, FORCED | {"waits": 1}, lambda rollout, _: rollout.output, lambda _: said("a", 2)),
+    "aggregate": Case(
+        {"kind": "best_of_n", "n": 8, "score": "process"},
+        {"kind": "best_of_n", "n": 8, "score": "process", "aggregate": "product"},
+        lambda rollout, _: rollout.output,
+        stepwise,
+    ),
+    "width": Case(SEARCH, SEARCH | {"width": 3}, lambda _, asked: len(asked), cut_off),
+    "expansions": Case(SEARCH, SEARCH | {"expansions": 3}, lambda _, asked: len(asked), cut_off),
+    "span": Case(SEARCH, SEARCH | {"span": 32}, lambda _, asked: asked[0].max_tokens, cut_off),
 }
 
 
@@ -489,7 +515,7 @@ async def test_the_setting_has_its_effect(key: str, place: Workspace) -> None:
         ("strategy: {kind: best_of_m}\n", "did you mean 'best_of_n'?"),
         ("strategy: {kind: best_of_n, scores: judge}\n", "did you mean 'score'?"),
         ("strategy: {kind: best_of_n, rounds: 2}\n",
-         "a.yaml:3: strategy.rounds: expected n, score with strategy best_of_n; rounds belongs to self_correct"),
+         "a.yaml:3: strategy.rounds: expected n, score, aggregate with strategy best_of_n; rounds belongs"),
         ("strategy: {n: 3}\n", "strategy.n: expected no key but kind with strategy react; n belongs to best_of_n and"),
         ("strategy: {kind: best_of_n, score: judges}\n", "did you mean 'judge'?"),
         ("strategy: {kind: best_of_n, score: 'tools/check.py:evn'}\n", "did you mean 'even'?"),

@@ -108,17 +108,19 @@ class Agent:
         agent = cls.__new__(cls)
         with located(document, ("tools",)):
             check_names(tools)
+            strategies.check_tools(spec, tools)
         with located(document, ("strategy", "score") if spec.graph is None else ("graph",)):
             agent._set(spec, tuple(tools), place, None)
         return agent
 
     def _set(self, spec: AgentSpec, tools: tuple[Tool, ...], place: Workspace, own: Build | None) -> None:
         check_names(tools)
+        strategies.check_tools(spec, tools)
         self.spec, self.tools, self.workspace = spec, tools, place
         if spec.strategy.kind == "code" and spec.graph is None:
             self.tools = (strategies.code_tool(),)
-        scored = spec.strategy.kind == "best_of_n" and spec.strategy.score != "judge"
-        self._check = strategies.load_check(spec.strategy.score, place) if scored else None
+        check = spec.strategy.check
+        self._check = strategies.load_check(check, place) if check else None
         self._own, self._own_hash = own, ""
         if spec.graph is not None:
             function = Function.of(own) if own is not None else load_function(spec.graph, place)

@@ -20,16 +20,22 @@ class Limits(Closed):
     )
 
 
-Kind = Literal["react", "direct", "best_of_n", "self_consistency", "self_correct", "budget_forcing", "code"]
+Kind = Literal[
+    "react", "direct", "best_of_n", "self_consistency", "self_correct", "budget_forcing", "code", "tree_search"
+]
+Aggregate = Literal["min", "product"]
+SCORES: dict[Kind, tuple[str, ...]] = {"best_of_n": ("judge", "process"), "tree_search": ("judge",)}
+"""What may score, beside a function of the user's."""
 
 KEYS: dict[Kind, tuple[str, ...]] = {
     "react": (),
     "direct": (),
-    "best_of_n": ("n", "score"),
+    "best_of_n": ("n", "score", "aggregate"),
     "self_consistency": ("n",),
     "self_correct": ("rounds",),
     "budget_forcing": ("floor", "ceiling", "waits"),
     "code": (),
+    "tree_search": ("width", "expansions", "span", "score"),
 }
 """The settings of each strategy."""
 
@@ -40,6 +46,9 @@ TOOLLESS: dict[Kind, str] = {
 }
 """Strategies that take no tools, and why."""
 
+_OWN_SCORES = ("judge", "process")
+"""Scores by the agent's own model."""
+
 
 class Strategy(Closed):
     """How the agent works; a key of another strategy than its own is refused."""
@@ -49,13 +58,20 @@ class Strategy(Closed):
         description="`react`: calls tools until it answers without a call; `direct`: one model call, no tools; "
         "`best_of_n`: several attempts, the best-scored is the answer; `self_consistency`: several attempts, the "
         "answer that most give; `self_correct`: answers, checks itself, revises; `budget_forcing`: thinks for at "
-        "least and at most so many tokens, no tools; `code`: acts by Python in the sandbox.",
+        "least and at most so many tokens, no tools; `code`: acts by Python in the sandbox; `tree_search`: tries "
+        "several next steps where it looks most promising, the best-scored line of them is the answer.",
     )
     n: int = Field(default=5, ge=2, le=64, description="Attempts side by side (`best_of_n`, `self_consistency`).")
     score: str = Field(
         default="judge",
-        description="What scores an attempt (`best_of_n`): `judge`, the agent's own model; or `path.py:function`, a "
-        "check of yours that needs no answer.",
+        description="What scores an attempt (`best_of_n`) or one so far (`tree_search`): `judge`, the agent's own "
+        "model; `process`, the same step by step (`best_of_n`); or `path.py:function`, a check of yours that needs no "
+        "answer.",
+    )
+    aggregate: Aggregate = Field(
+        default="min",
+        description="How scores of steps become an attempt's (`best_of_n` with `score: process`): the worst step's, "
+        "`min`, or the `product` of all.",
     )
     rounds: int = Field(default=2, ge=1, description="Most revisions (`self_correct`).")
     floor: int = Field(
@@ -63,13 +79,16 @@ class Strategy(Closed):
     )
     ceiling: int = Field(default=2048, ge=1, description="Tokens at which its thought is closed (`budget_forcing`).")
     waits: int = Field(default=2, ge=1, description="How often it is made to think on at most (`budget_forcing`).")
+    width: int = Field(default=2, ge=2, le=16, description="Next steps tried at each expansion (`tree_search`).")
+    expansions: int = Field(default=2, ge=1, le=64, description="Attempts so far that are expanded (`tree_search`).")
+    span: int = Field(default=64, ge=1, description="Most tokens of a step of an agent without tools (`tree_search`).")
 
     @field_validator("score")
     @classmethod
     def _check_score(cls, value: str) -> str:
-        if value != "judge" and not (value.rpartition(":")[0].endswith(".py") and value.rpartition(":")[2]):
-            near = nearest(value, ["judge"])
-            raise wrong("judge or path.py:function", found=repr(value), nearest=near)
+        if value not in _OWN_SCORES and not (value.rpartition(":")[0].endswith(".py") and value.rpartition(":")[2]):
+            near = nearest(value, _OWN_SCORES)
+            raise wrong("judge, process or path.py:function", found=repr(value), nearest=near)
         return value
 
     @model_validator(mode="after")
@@ -84,22 +103,34 @@ class Strategy(Closed):
             raise wrong(expected, found=repr(key), key=key, nearest=nearest(key, own))
         if self.kind == "budget_forcing" and self.floor > self.ceiling:
             raise wrong(f"at most the ceiling, {self.ceiling}", found=str(self.floor), key="floor")
+        if self.score in _OWN_SCORES and self.score not in SCORES.get(self.kind, _OWN_SCORES):
+            expected = f"{' or '.join(SCORES[self.kind])} or path.py:function with strategy {self.kind}"
+            raise wrong(expected, found=repr(self.score), key="score")
+        if "aggregate" in self.model_fields_set and self.score != "process":
+            raise wrong("no aggregate but with score: process", found=f"score: {self.score}", key="aggregate")
         return self
 
     @property
     def settings(self) -> dict[str, Any]:
         """The kind and its own settings: what makes this strategy another one to a run."""
-        return {key: getattr(self, key) for key in ("kind", *KEYS[self.kind])}
+        keys = [key for key in KEYS[self.kind] if key != "aggregate" or self.score == "process"]
+        return {key: getattr(self, key) for key in ("kind", *keys)}
+
+    @property
+    def check(self) -> str | None:
+        """The user's scoring function, ``path.py:function``; None where the agent's own model scores, or nothing."""
+        return self.score if "score" in KEYS[self.kind] and self.score not in _OWN_SCORES else None
 
     def least_steps(self, tools: bool) -> int:
         """The fewest model calls an attempt must be allowed for the strategy's settings to have their effect."""
         each = 2 if tools else 1
-        judged = self.kind == "best_of_n" and self.score == "judge"
+        judged = self.check is None
         return {
             "best_of_n": self.n * (each + judged),
             "self_consistency": self.n * each,
             "self_correct": each + self.rounds * (each + 1),
             "budget_forcing": self.waits + 2,
+            "tree_search": self.expansions * self.width * (1 + judged) + each,
         }.get(self.kind, 1)
 
 
@@ -144,6 +175,9 @@ class AgentSpec(Closed):
         if kind in TOOLLESS and self.tools and self.graph is None:
             found = ", ".join(map(_shown, self.tools))
             raise wrong(f"no tools with strategy {kind}, {TOOLLESS[kind]}", found=found, key="tools")
+        if kind == "tree_search" and self.tools and "span" in self.strategy.model_fields_set:
+            expected = "no span where there are tools: a step is then a turn with its calls"
+            raise wrong(expected, found=str(self.strategy.span), key="strategy.span")
         least = self.strategy.least_steps(bool(self.tools))
         if self.limits.steps < least and self.graph is None:
             settings = ", ".join(f"{key}: {value}" for key, value in self.strategy.settings.items())

@@ -2,6 +2,8 @@
 
 ``react``    tools until an answer without a call; one call and no tools
 ``several``  attempts side by side: the best-scored one, or the answer that most of them give
+``tree``     next steps side by side, where the attempt so far looks most promising
+``scoring``  what an attempt, or one so far, is worth
 ``correct``  answer, check itself, revise
 ``forcing``  a floor and a ceiling for the length of a thought
 ``code``     actions are Python, run in the sandbox
@@ -21,13 +23,15 @@ from practice.agent.strategies.code import act, code_tool, instructed
 from practice.agent.strategies.correct import self_correct
 from practice.agent.strategies.forcing import budget_forcing
 from practice.agent.strategies.react import direct, react
-from practice.agent.strategies.several import best_of_n, load_check, self_consistency
+from practice.agent.strategies.scoring import load_check
+from practice.agent.strategies.several import best_of_n, self_consistency
+from practice.agent.strategies.tree import check_tools, tree_search
 from practice.errors import InputError
 
 if TYPE_CHECKING:
     from practice.agent.graph import Compiled
 
-__all__ = ["build", "code_tool", "instructed", "load_check"]
+__all__ = ["build", "check_tools", "code_tool", "instructed", "load_check"]
 
 _GRAPHS: dict[Kind, Callable[[GraphContext], Compiled]] = {
     "react": react,
@@ -37,6 +41,7 @@ _GRAPHS: dict[Kind, Callable[[GraphContext], Compiled]] = {
     "self_correct": self_correct,
     "budget_forcing": budget_forcing,
     "code": act,
+    "tree_search": tree_search,
 }
 
 
