@@ -89,15 +89,8 @@ class Usage(Value):
 
     def __add__(self, other: Usage) -> Usage:
         usd = None if self.usd is None or other.usd is None else self.usd + other.usd
-        return Usage(
-            calls=self.calls + other.calls,
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
-            usd=usd,
-            seconds=self.seconds + other.seconds,
-        )
+        counts = [name for name in Usage.model_fields if name != "usd"]
+        return Usage(usd=usd, **{name: getattr(self, name) + getattr(other, name) for name in counts})
 
 
 class Request(Value):
@@ -188,6 +181,8 @@ class Step(Value):
     tool_calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolResult, ...] = ()
     finish: str = "stop"
+    agent: str = ""
+    """Which agent of a team did it; empty: the one that was asked."""
 
 
 class Rollout(Value):

@@ -20,7 +20,18 @@ class Limits(Closed):
     )
 
 
-Kind = Literal["react", "direct", "best_of_n", "self_consistency", "self_correct", "budget_forcing", "code"]
+Kind = Literal[
+    "react",
+    "direct",
+    "best_of_n",
+    "self_consistency",
+    "self_correct",
+    "budget_forcing",
+    "code",
+    "router",
+    "orchestrator",
+    "plan_execute",
+]
 
 KEYS: dict[Kind, tuple[str, ...]] = {
     "react": (),
@@ -30,6 +41,9 @@ KEYS: dict[Kind, tuple[str, ...]] = {
     "self_correct": ("rounds",),
     "budget_forcing": ("floor", "ceiling", "waits"),
     "code": (),
+    "router": ("agents",),
+    "orchestrator": ("agents",),
+    "plan_execute": ("agents", "plans"),
 }
 """The settings of each strategy."""
 
@@ -37,8 +51,13 @@ TOOLLESS: dict[Kind, str] = {
     "direct": "which calls none",
     "budget_forcing": "which calls none",
     "code": "whose actions are Python",
+    "router": "which only chooses an agent",
+    "plan_execute": "whose agents act",
 }
 """Strategies that take no tools, and why."""
+
+TEAMS: dict[Kind, int] = {"router": 2, "orchestrator": 1, "plan_execute": 1}
+"""Strategies that lead other agents, and the fewest that they lead."""
 
 
 class Strategy(Closed):
@@ -49,7 +68,9 @@ class Strategy(Closed):
         description="`react`: calls tools until it answers without a call; `direct`: one model call, no tools; "
         "`best_of_n`: several attempts, the best-scored is the answer; `self_consistency`: several attempts, the "
         "answer that most give; `self_correct`: answers, checks itself, revises; `budget_forcing`: thinks for at "
-        "least and at most so many tokens, no tools; `code`: acts by Python in the sandbox.",
+        "least and at most so many tokens, no tools; `code`: acts by Python in the sandbox; `router`: chooses one of "
+        "its agents, which answers; `orchestrator`: calls its agents like tools; `plan_execute`: plans, its agents "
+        "carry the plan out, it answers.",
     )
     n: int = Field(default=5, ge=2, le=64, description="Attempts side by side (`best_of_n`, `self_consistency`).")
     score: str = Field(
@@ -63,6 +84,13 @@ class Strategy(Closed):
     )
     ceiling: int = Field(default=2048, ge=1, description="Tokens at which its thought is closed (`budget_forcing`).")
     waits: int = Field(default=2, ge=1, description="How often it is made to think on at most (`budget_forcing`).")
+    agents: tuple[str, ...] = Field(
+        default=(),
+        description="The agents that it leads, files of the workspace (`router`, `orchestrator`, `plan_execute`).",
+    )
+    plans: int = Field(
+        default=2, ge=1, description="Most plans; from the second on, of what is still missing (`plan_execute`)."
+    )
 
     @field_validator("score")
     @classmethod
@@ -70,6 +98,14 @@ class Strategy(Closed):
         if value != "judge" and not (value.rpartition(":")[0].endswith(".py") and value.rpartition(":")[2]):
             near = nearest(value, ["judge"])
             raise wrong("judge or path.py:function", found=repr(value), nearest=near)
+        return value
+
+    @field_validator("agents")
+    @classmethod
+    def _check_agents(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for index, ref in enumerate(value):
+            if not ref.strip() or ref in value[:index]:
+                raise wrong("each agent once", found=repr(ref), key=str(index))
         return value
 
     @model_validator(mode="after")
@@ -84,15 +120,21 @@ class Strategy(Closed):
             raise wrong(expected, found=repr(key), key=key, nearest=nearest(key, own))
         if self.kind == "budget_forcing" and self.floor > self.ceiling:
             raise wrong(f"at most the ceiling, {self.ceiling}", found=str(self.floor), key="floor")
+        if len(self.agents) < TEAMS.get(self.kind, 0):
+            expected = f"at least {TEAMS[self.kind]} agent(s) to lead with strategy {self.kind}, as agents/name.yaml"
+            raise wrong(expected, found=str(len(self.agents)), key="agents")
         return self
 
     @property
     def settings(self) -> dict[str, Any]:
         """The kind and its own settings: what makes this strategy another one to a run."""
-        return {key: getattr(self, key) for key in ("kind", *KEYS[self.kind])}
+        return self.model_dump(mode="json", include={"kind", *KEYS[self.kind]})
 
     def least_steps(self, tools: bool) -> int:
-        """The fewest model calls an attempt must be allowed for the strategy's settings to have their effect."""
+        """The fewest model calls an attempt must be allowed for the strategy's settings to have their effect.
+
+        Of a strategy that leads agents: its own, one more for each reply that may have to be asked for twice.
+        """
         each = 2 if tools else 1
         judged = self.kind == "best_of_n" and self.score == "judge"
         return {
@@ -100,6 +142,9 @@ class Strategy(Closed):
             "self_consistency": self.n * each,
             "self_correct": each + self.rounds * (each + 1),
             "budget_forcing": self.waits + 2,
+            "router": 2,
+            "orchestrator": 2,
+            "plan_execute": 2 * self.plans + 1,
         }.get(self.kind, 1)
 
 
@@ -107,7 +152,7 @@ class AgentSpec(Closed):
     """An agent: `agents/<name>.yaml`."""
 
     name: str = Field(min_length=1, description="Its name in lists and reports.")
-    description: str = Field(default="", description="What it is for, for people; no model is shown it.")
+    description: str = Field(default="", description="What it is for: for people, and for an agent that leads it.")
     model: ModelSpec = Field(description="The model: a name, or a mapping.")
     instructions: str = Field(default="", description="The system prompt; the memory's experiences follow it.")
     tools: tuple[str | McpTools, ...] = Field(
