@@ -135,7 +135,7 @@ def _check_part(spec: AgentSpec, parts: Sequence[Agent]) -> None:
     name = handle(part)
     if not name:
         raise InputError("an agent whose name holds a letter from a to z", found=repr(part.spec.name))
-    if name in [handle(other) for other in parts[:-1]]:
+    if name.casefold() in [handle(other).casefold() for other in parts[:-1]]:
         raise InputError("agents of different names", found=f"{name!r} twice")
     chosen = kind != "plan_execute" or len(spec.strategy.agents) > 1
     if chosen and not part.spec.description.strip():

@@ -73,7 +73,7 @@ async def check_agent(path: Path, place: Workspace, *, smoke: str | None = None)
         rest = [Check(what=what, ok=None, detail="it does not load") for what in ("model", "smoke")]
         return Checked(agent=path.stem, checks=(*checks, *rest))
     agent = loaded[0]
-    for tool in {tool.name: tool for member in reversed(agent.team) for tool in reversed(member.tools)}.values():
+    for tool in _tools(agent):
         checks.append(await _tried(f"tool {tool.name}", lambda tool=tool: _tool_runs(tool, place)))
     async with connections(agent.spec.model, None, place.root) as asks:
         for name, model in _models(agent):
@@ -112,6 +112,14 @@ async def _answers(ask: Ask) -> tuple[bool, str]:
     completion = await ask(CallKey(phase="practice", stage="user", task="check"), request)
     text = completion.content.strip() or completion.reasoning.strip()
     return bool(text), f"it says {text[:60]!r}" if text else "it says nothing"
+
+
+def _tools(agent: Agent) -> list[Tool]:
+    """The tools of an agent and of those that it leads, each once."""
+    found: dict[tuple[str, str], Tool] = {}
+    for tool in (tool for member in agent.team for tool in member.tools):
+        found.setdefault((tool.name, tool.source_hash), tool)
+    return list(found.values())
 
 
 def _models(agent: Agent) -> list[tuple[str, ModelSpec]]:
