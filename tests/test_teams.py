@@ -15,11 +15,14 @@ from practice.advantage.teacher import transcript
 from practice.agent import Agent, StepComplete, conversation
 from practice.agent.strategies.planning import STEPS, read_plan
 from practice.agent.strategies.router import read_choice
+from practice.cli.agent_chat import Chat
 from practice.config import ModelSpec, Workspace, write_yaml
 from practice.errors import CallFailed, InputError
 from practice.fakes import ScriptedModel
 from practice.features import actions, features
 from practice.types import Completion, Experience, Request, Rollout, Usage
+from tests.fakeserver import FakeServer
+from tests.test_cli import call
 
 TOOLS = """
 def double(number: int) -> int:
@@ -502,6 +505,48 @@ def test_in_python_a_model_of_ones_own_leads_agents_of_the_workspace(
     team = Agent(name="lead", model=ScriptedModel([chosen("bills")]), strategy=strategy, workspace=place)
     assert team.invoke("How many?").output == "It is 4."
     assert team.graph.get_graph().nodes.keys() >= {"choose", "work"}
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def test_show_tells_of_each_agent_what_its_model_sees(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    agents(place, bills={"tools": ["double"]})
+    lead(place, "orchestrator", "bills", tools=["double"])
+    arguments = ("agent", "show", "lead", "--workspace", str(place.root))
+    code, out, _ = call(capsys, *arguments, "--json")
+    told = json.loads(out)
+    assert code == 0 and [tool["name"] for tool in told["tools"]] == ["double", "bills"]
+    assert [one["agent"]["name"] for one in told["agents"]] == ["bills"]
+    assert told["agents"][0]["system_prompt"] == "You are bills."
+    _, out, _ = call(capsys, *arguments)
+    assert "# lead (openai/lead)" in out and "# bills (openai/part)" in out
+    lead(place, "router", "bills", "parcels")
+    _, out, _ = call(capsys, *arguments, "--json")
+    assert "- parcels: For parcels." in json.loads(out)["system_prompt"]
+
+
+def test_check_tries_each_model_and_tool_once(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(lambda asked: chosen("bills") if asked.schema else "ready") as server:
+        model = {"name": "openai/lead", "api_base": server.url}
+        agents(place, bills={"tools": ["double"], "model": model | {"name": "openai/b"}}, parcels={"model": model})
+        lead(place, "router", "bills", "parcels", model=model)
+        code, out, err = call(capsys, "agent", "check", "lead", "--json", "--workspace", str(place.root))
+        asked = [call.body["model"] for call in server.calls]
+    assert code == 0, err
+    assert [check["what"] for check in json.loads(out)["checks"]] == [
+        "loads", "tool double", "model", "model of bills", "smoke"
+    ]  # fmt: skip
+    assert asked == ["lead", "b", "lead", "b"]
+
+
+async def test_a_chat_shows_what_the_agents_are_asked_and_do(place: Workspace) -> None:
+    agents(place, bills={"tools": ["double"]})
+    minds = Minds(lead=[calls(("bills", "Double 2.")), "It is 4."], bills=["double(2)", "4."])
+    said: list[str] = []
+    talk = Chat(lead(place, "orchestrator", "bills"), None, said.append)
+    await talk.turn("How many?", minds.reach("openai/lead"), lambda model: minds.reach(model.name))
+    assert said == ["  -> double(number=2)", "  <- 4", '  -> bills(task="Double 2.")', "  <- 4."]
 
 
 # ---------------------------------------------------------------- what is wrong, and what makes another team

@@ -357,12 +357,15 @@ class Agent:
                 history=history,
             )
 
+    def system(self, experiences: Sequence[Experience]) -> tuple[str, ...]:
+        """Its system messages: instructions, how its strategy works where its model must know, experiences."""
+        instructions = strategies.instructed(self.spec, self.parts)
+        return prompt.system_messages(instructions, experiences, apart=self._template_has_tools)
+
     def _messages(
         self, input: str, experiences: Sequence[Experience], history: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
-        instructions = strategies.instructed(self.spec, self.parts)
-        texts = prompt.system_messages(instructions, experiences, apart=self._template_has_tools)
-        system = ({"role": "system", "content": text} for text in texts)
+        system = ({"role": "system", "content": text} for text in self.system(experiences))
         return [*system, *map(dict, history), {"role": "user", "content": input}]
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from practice import sandbox
 from practice.agent import Agent
 from practice.agent.standalone import Asks, connections, step_complete
+from practice.agent.team import by_handle
 from practice.agentsmith.smoke import first_task, smoke_of, smoke_task
 from practice.calls import Ask
 from practice.config import ModelSpec, Workspace, load_env
@@ -115,10 +116,12 @@ async def _answers(ask: Ask) -> tuple[bool, str]:
 
 
 def _tools(agent: Agent) -> list[Tool]:
-    """The tools of an agent and of those that it leads, each once."""
+    """The tools of an agent and of those that it leads, each once; an agent that is called like one is none."""
     found: dict[tuple[str, str], Tool] = {}
-    for tool in (tool for member in agent.team for tool in member.tools):
-        found.setdefault((tool.name, tool.source_hash), tool)
+    for member in agent.team:
+        for tool in member.tools:
+            if tool.name not in by_handle(member.parts):
+                found.setdefault((tool.name, tool.source_hash), tool)
     return list(found.values())
 
 
