@@ -442,6 +442,31 @@ async def test_agents_may_lead_others_in_turn(place: Workspace) -> None:
     assert team.least_steps == 2 + 2 + 1
 
 
+GRAPH = """
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+
+def build(context):
+    async def twice(state):
+        first = await context.complete(state["messages"])
+        return {"messages": [await context.complete([*state["messages"], first, {"role": "user", "content": "Sure?"}])]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("twice", twice)
+    graph.add_edge(START, "twice")
+    graph.add_edge("twice", END)
+    return graph.compile()
+"""
+
+
+async def test_an_agent_with_a_graph_of_its_own_in_a_team(place: Workspace) -> None:
+    (place.root / "own.py").write_text(GRAPH)
+    agents(place, bills={"graph": "own.py:build"})
+    minds = Minds(lead=[chosen("bills")], bills=["4", "5"])
+    rollout = await minds.run(lead(place, "router", "bills", "parcels"))
+    assert (rollout.output, [step.agent for step in rollout.steps]) == ("5", ["", "bills", "bills"])
+
+
 async def test_a_strategy_of_many_attempts_in_a_team(place: Workspace) -> None:
     agents(place, bills={"strategy": {"kind": "self_consistency", "n": 3}})
     team = lead(place, "orchestrator", "bills", limits={"steps": 5})
