@@ -93,6 +93,7 @@ class Engine:
             progress=self.options.progress,
             concurrency=work.concurrency,
             retrieve=work.retrieve,
+            endpoints=self.endpoints.get,
         )
         self._clock = asyncio.create_task(self._tick())
         return self

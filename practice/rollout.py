@@ -7,11 +7,12 @@ number of places; a group goes on to its verdicts the moment its own rollouts ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from practice.agent import Agent
+from practice.agent import Agent, StepComplete
 from practice.calls import Calls, Endpoint, gather
+from practice.config import ModelSpec
 from practice.judge import Asks, Reward
 from practice.memory import Bank, retrieve
 from practice.progress import Progress
@@ -33,6 +34,8 @@ class Roller:
     concurrency: int
     retrieve: int | None = None
     """How many experiences are injected; None: all."""
+    endpoints: Callable[[ModelSpec], Endpoint] | None = None
+    """The endpoints of the agents that the agent leads."""
 
     def __post_init__(self) -> None:
         limit = min(self.concurrency, self.endpoint.concurrency or self.concurrency)
@@ -76,17 +79,22 @@ class Roller:
             self.progress.rolled(known)
             return known
 
-        async def complete(step: int, request: Request) -> Completion:
-            key = CallKey(
-                phase=phase, stage="rollout", epoch=epoch, task=task.id, attempt=attempt, step=step, evaluator=tag
-            )
-            return await self.calls.complete(self.endpoint, key, request)
+        def through(endpoint: Endpoint) -> StepComplete:
+            async def complete(step: int, request: Request) -> Completion:
+                key = CallKey(
+                    phase=phase, stage="rollout", epoch=epoch, task=task.id, attempt=attempt, step=step, evaluator=tag
+                )
+                return await self.calls.complete(endpoint, key, request)
 
+            return complete
+
+        others = self.endpoints
         async with self._places:
             rollout = await self.agent.run(
                 task.input,
                 memory=self.injected(bank, task),
-                complete=complete,
+                complete=through(self.endpoint),
+                reach=None if others is None else lambda model: through(others(model)),
                 temperature=temperature,
                 task_id=task.id,
                 attempt=attempt,

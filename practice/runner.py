@@ -111,7 +111,7 @@ class PracticeRun:
             holdout=inputs.holdout,
             start=engine.row.start_bank,
             records=engine.records,
-            leaks=LeakIndex(tasks, inputs.agent.spec.instructions),
+            leaks=LeakIndex(tasks, inputs.agent.instructions),
             progress=engine.options.progress,
             publish=self._publish,
             bank_key=inputs.bank_key,

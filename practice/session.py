@@ -156,7 +156,7 @@ def _check_prices(settings: Settings, agent: Agent) -> None:
         return
     own = config.load_prices(agent.workspace.root)
     models: list[tuple[str | None, str, ModelSpec | None]] = [
-        (settings.agent, "model", agent.spec.model),
+        *((part.file or settings.agent, "model", part.spec.model) for part in agent.team),
         (None, "teacher.model", settings.teacher.model),
         *((None, f"judge.panel.{i}.model", judge.model) for i, judge in enumerate(settings.judge.panel)),
         (None, "judge.holdout.model", settings.judge.holdout.model),

@@ -181,6 +181,8 @@ class Step(Value):
     tool_calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolResult, ...] = ()
     finish: str = "stop"
+    agent: str = ""
+    """Which agent of a team did it; empty: the one that was asked."""
 
 
 class Rollout(Value):

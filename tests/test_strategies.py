@@ -195,6 +195,9 @@ def place(tmp_path: Path) -> Workspace:
     for name in ("agents", "tools"):
         (tmp_path / name).mkdir()
     (tmp_path / "tools/check.py").write_text(CHECKS)
+    for name in ("one", "two"):
+        text = f"name: {name}\nmodel: scripted\ndescription: For {name}.\n"
+        (tmp_path / f"agents/{name}.yaml").write_text(text)
     return Workspace(tmp_path)
 
 
@@ -460,6 +463,15 @@ def cut_off(request: Request) -> Completion | str:
 
 SEARCH = {"kind": "tree_search", "width": 2, "expansions": 2}
 
+
+def led(request: Request) -> str:
+    """Chooses the last agent that there is, and always finds something to plan."""
+    fields = request.json_schema["properties"] if request.json_schema else {}
+    if "agent" in fields:
+        return json.dumps({"reason": "", "agent": fields["agent"]["enum"][-1]})
+    return json.dumps({"reason": "", "steps": ["Count."]}) if "steps" in fields else "4"
+
+
 CASES = {
     "kind": Case({"kind": "react"}, {"kind": "self_correct"}, lambda _, asked: len(asked), wrong_again),
     "n": Case(
@@ -492,6 +504,18 @@ CASES = {
     "width": Case(SEARCH, SEARCH | {"width": 3}, lambda _, asked: len(asked), cut_off),
     "expansions": Case(SEARCH, SEARCH | {"expansions": 3}, lambda _, asked: len(asked), cut_off),
     "span": Case(SEARCH, SEARCH | {"span": 32}, lambda _, asked: asked[0].max_tokens, cut_off),
+    "agents": Case(
+        {"kind": "router", "agents": ["agents/one.yaml", "agents/two.yaml"]},
+        {"kind": "router", "agents": ["agents/two.yaml", "agents/one.yaml"]},
+        lambda rollout, _: [step.agent for step in rollout.steps],
+        led,
+    ),
+    "plans": Case(
+        {"kind": "plan_execute", "agents": ["agents/one.yaml"], "plans": 1},
+        {"kind": "plan_execute", "agents": ["agents/one.yaml"], "plans": 3},
+        lambda _, asked: len(asked),
+        led,
+    ),
 }
 
 

@@ -223,8 +223,9 @@ async def shown_text(ask: Ask, key: CallKey, task: Task, rollout: Rollout) -> st
 def transcript(rollout: Rollout) -> str:
     """Everything that an attempt said, verbatim, with its calls and their results. Reasoning is left out."""
     lines: list[str] = []
-    for step in rollout.steps:
-        lines.append(f"[reply {step.index + 1}] {step.content}".rstrip())
+    for number, step in enumerate(rollout.steps, 1):
+        who = f" of {step.agent}" if step.agent else ""
+        lines.append(f"[reply {number}{who}] {step.content}".rstrip())
         results = {result.call.id: result.content for result in step.results}
         lines += [
             f"[call {call.name} {call.arguments}] {results.get(call.id, '(no result)')}" for call in step.tool_calls

@@ -7,13 +7,14 @@
 ``attempt``     one run under way: records steps, counts work, enforces limits
 ``graph``       what a graph is built from, and how it is run within an attempt
 ``strategies``  the graphs: react, best_of_n, self_correct …; a user's own takes their place
+``team``        agents that lead others
 ``builder``     :class:`Agent`
 ``standalone``  models for an agent that is used on its own, outside a run
 """
 
 from __future__ import annotations
 
-from practice.agent.attempt import StepComplete
+from practice.agent.attempt import Reach, StepComplete
 from practice.agent.builder import Agent
 from practice.agent.graph import GraphContext
 from practice.agent.messages import conversation
@@ -24,6 +25,7 @@ __all__ = [
     "AgentSpec",
     "GraphContext",
     "Limits",
+    "Reach",
     "StepComplete",
     "Strategy",
     "agent_json_schema",

@@ -16,12 +16,20 @@ from typing import Any
 
 from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
 from practice.agent.spec import Limits
+from practice.calls import gather
+from practice.config import ModelSpec
 from practice.errors import CallFailed, nearest
 from practice.tool import Opened, Opening, TextCalls, Tool, call, split_text_calls
-from practice.types import Completion, Request, Step, ToolCall, ToolResult, ToolSpec, Usage
+from practice.types import Completion, Experience, Request, Step, ToolCall, ToolResult, ToolSpec, Usage
 
 StepComplete = Callable[[int, Request], Awaitable[Completion]]
 """(step, request) -> completion: how an attempt talks to its model."""
+
+Reach = Callable[[ModelSpec], StepComplete]
+"""How an attempt talks to the models of the agents that its own agent leads."""
+
+Errand = Callable[[ToolCall], Awaitable[ToolResult]]
+"""Answers a call that is no tool's: it is given to another agent, whose work counts as its own."""
 
 
 class LimitReached(Exception):
@@ -41,12 +49,24 @@ class Outcome:
     """Which limit ended it."""
 
 
+NOTHING = Usage()
+
+
 @dataclass
 class Work:
     """What an attempt has spent, its parts' share included."""
 
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    whole: Work | None = None
+    """The work that this is a part of, where it is also counted by itself."""
+
+    def add(self, usage: Usage = NOTHING, seconds: float = 0.0) -> None:
+        """Count more work, here and in what it is a part of."""
+        self.usage += usage
+        self.seconds += seconds
+        if self.whole is not None:
+            self.whole.add(usage, seconds)
 
 
 Reads = Callable[[str], TextCalls]
@@ -56,15 +76,31 @@ Reads = Callable[[str], TextCalls]
 class Attempt:
     """The state of one run. Times are seconds of own work: in model calls and in tools, not waiting for a slot."""
 
-    def __init__(self, limits: Limits, tools: Mapping[str, Tool], complete: StepComplete, temperature: float) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        tools: Mapping[str, Tool],
+        complete: StepComplete,
+        temperature: float,
+        *,
+        reach: Reach | None = None,
+        experiences: Sequence[Experience] = (),
+    ) -> None:
+        """``reach``: how to talk to the models of other agents; ``experiences``: what every prompt holds of them."""
         self.limits, self.tools, self.temperature = limits, tools, temperature
+        self.reach: Reach = reach if reach is not None else _always(complete)
+        self.experiences = tuple(experiences)
+        self.agent = ""
+        """Which agent of a team this is a part for; empty: the one that was asked."""
         self.held: Outcome | None = None
         """What the output is so far, where that is not what was said last."""
         self._complete = complete
         self._steps: dict[int, Step] = {}
         self._parts: list[Attempt] = []
+        self._above: Attempt | None = None
         self._first = 0
         self._started = 0
+        self._returned = 0
         self._work = Work()
         self._open: dict[Opening, asyncio.Task[Opened]] = {}
         self._opened = AsyncExitStack()
@@ -95,7 +131,18 @@ class Attempt:
     @property
     def left(self) -> int:
         """How many model calls it may still make."""
-        return self.limits.steps - self._started
+        return self.limits.steps - self._started + self._returned
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds of work that it may still do, as a part of other attempts too."""
+        left = self.limits.seconds - self._work.seconds
+        return left if self._above is None else min(left, self._above.seconds_left)
+
+    @property
+    def own_steps(self) -> tuple[Step, ...]:
+        """What its own agent did, in order, without its parts."""
+        return tuple(self._steps[index] for index in sorted(self._steps))
 
     def hold(self, output: str, limit: str | None = None) -> None:
         """Make ``output`` what the attempt comes to, should nothing better follow."""
@@ -108,17 +155,41 @@ class Attempt:
         which call has which number, and so which seed, does not depend on who is faster.
         """
         limits = self.limits.model_copy(update={"steps": steps})
-        part = Attempt(limits, self.tools, self._complete, self.temperature)
+        complete, experiences = self._complete, self.experiences
+        part = Attempt(limits, self.tools, complete, self.temperature, reach=self.reach, experiences=experiences)
         part._first, part._work = self._first + self._started, self._work
+        part._above, part.agent = self, self.agent
         self._started += steps
         self._parts.append(part)
         return part
 
+    def lend(self, steps: int, agent: str, limits: Limits, tools: Sequence[Tool], model: ModelSpec) -> Attempt:
+        """A part, as :meth:`fork` makes it, for another agent: with its name, limits, tools and model.
+
+        At most ``steps`` calls, or the agent's own limit where that is lower. What it does counts for itself and for
+        the whole. :meth:`give_back` returns the calls that it did not make.
+        """
+        part = self.fork(min(steps, limits.steps))
+        part.agent = f"{self.agent}/{agent}" if self.agent else agent
+        part.limits = limits.model_copy(update={"steps": part.limits.steps})
+        part.tools = {tool.name: tool for tool in tools}
+        part._complete, part._work = self.reach(model), Work(whole=self._work)
+        return part
+
+    def give_back(self) -> None:
+        """Return the calls that it was lent and did not make; their numbers stay unused.
+
+        Which numbers later calls have then depends on what was done, never on who was faster.
+        """
+        if self._above is not None:
+            self._above._returned += self.left
+            self._returned -= self.left
+
     def check(self) -> None:
         """Raise LimitReached where no further model call is allowed."""
-        if self._started >= self.limits.steps:
+        if self.left <= 0:
             raise LimitReached("steps")
-        if self._work.seconds >= self.limits.seconds:
+        if self.seconds_left <= 0:
             raise LimitReached("seconds")
 
     async def complete(
@@ -151,25 +222,29 @@ class Attempt:
             if error.kind == "context":
                 raise LimitReached("context") from None
             raise
-        self._work.usage += completion.usage
-        self._work.seconds += completion.usage.seconds
+        self._work.add(completion.usage, completion.usage.seconds)
         if not completion.content and not completion.tool_calls and completion.finish != "length":
             raise CallFailed("empty", "the answer holds neither content nor a tool call")
         return self._record(index, completion, reads or _reader(specs))
 
-    async def answer(self, message: object) -> list[dict[str, Any]]:
-        """Run all calls of an assistant's message at the same time; their results as messages, in call order."""
+    async def answer(self, message: object, errands: Mapping[str, Errand] | None = None) -> list[dict[str, Any]]:
+        """Run all calls of an assistant's message at the same time; their results as messages, in call order.
+
+        ``errands``: by the call's id, who answers those that are given to other agents.
+        """
         calls = calls_of(message)
         if not calls:
             return []
         step = self._asked(calls)
         calls = step.tool_calls if step is not None else calls
-        left = self.limits.seconds - self._work.seconds
+        left, given = self.seconds_left, errands or {}
         if left <= 0:
             raise LimitReached("seconds")
-        started = time.monotonic()
-        results = await asyncio.gather(*(self._answer(wanted, left) for wanted in calls))
-        self._work.seconds += time.monotonic() - started
+        own = [wanted for wanted in calls if wanted.id not in given]
+        sent = [_sent(given[wanted.id], wanted) for wanted in calls if wanted.id in given]
+        from_tools, *others = await gather(self._run_tools(own, left), *sent)
+        told, errands_told = iter(from_tools), iter(others)
+        results = [next(errands_told)[0] if wanted.id in given else next(told) for wanted in calls]
         done = tuple(result for result in results if result is not None)
         if step is not None:
             self._steps[step.index] = step.model_copy(update={"results": done})
@@ -178,6 +253,13 @@ class Attempt:
         return [result_dict(result) for result in done]
 
     # ------------------------------------------------------------------ inside
+
+    async def _run_tools(self, calls: Sequence[ToolCall], seconds: float) -> list[ToolResult | None]:
+        """What the tools said; their time counts once, as they run side by side."""
+        started = time.monotonic()
+        results = await asyncio.gather(*(self._answer(wanted, seconds) for wanted in calls))
+        self._work.add(seconds=time.monotonic() - started)
+        return results
 
     async def _answer(self, wanted: ToolCall, seconds: float) -> ToolResult | None:
         """What the tool said; None where it did not end within ``seconds``."""
@@ -211,7 +293,12 @@ class Attempt:
             calls, content, shown = found.calls, found.text, found.before
         calls = _numbered(calls, index)
         self._steps[index] = Step(
-            index=index, content=content, reasoning=completion.reasoning, tool_calls=calls, finish=completion.finish
+            index=index,
+            content=content,
+            reasoning=completion.reasoning,
+            tool_calls=calls,
+            finish=completion.finish,
+            agent=self.agent,
         )
         return assistant_dict(shown, calls)
 
@@ -223,6 +310,20 @@ class Attempt:
             if not step.results and names == [(wanted.id, wanted.name) for wanted in step.tool_calls]:
                 return step
         return None
+
+
+def _always(complete: StepComplete) -> Reach:
+    """Reaches every model in the same way."""
+
+    def reach(_: ModelSpec) -> StepComplete:
+        return complete
+
+    return reach
+
+
+async def _sent(errand: Errand, wanted: ToolCall) -> list[ToolResult | None]:
+    """What another agent answered to a call, as tools' results are given."""
+    return [await errand(wanted)]
 
 
 def _reader(specs: Sequence[ToolSpec]) -> Reads | None:

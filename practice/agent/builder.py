@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from practice import prompt
 from practice.agent import graph as graphs
-from practice.agent import strategies
+from practice.agent import strategies, team
 from practice.agent.arguments import Given, as_tools, check_names, is_model, load_tools, located, plain
-from practice.agent.attempt import Attempt, Outcome, StepComplete
+from practice.agent.attempt import Attempt, Outcome, Reach, StepComplete
 from practice.agent.spec import AgentSpec, Limits, Strategy
 from practice.config import McpTools, ModelSpec, Workspace, Yaml, load_env, parse, read_yaml
 from practice.errors import boundary
@@ -25,7 +25,7 @@ from practice.types import Experience, Failure, Rollout, Status, ToolSpec
 
 if TYPE_CHECKING:
     from practice.agent.graph import Build, Compiled
-    from practice.calls import Ask
+    from practice.agent.standalone import Asks
     from practice.model import Model
 
 EMBEDDED = "llamacpp/"
@@ -52,7 +52,8 @@ class Agent:
         instructions: The system prompt.
         tools: Typed functions, :class:`~practice.tool.Tool` values, or what YAML takes: references, ``{"mcp": …}``.
         limits: Steps, tokens a call, seconds.
-        strategy: A kind (``react``, ``best_of_n`` …), or its settings as in YAML.
+        strategy: A kind (``react``, ``best_of_n`` …), or its settings as in YAML; agents that it leads are files of
+            the workspace.
         description: What it is for, for people.
         graph: A function ``(context) -> compiled LangGraph graph``, or a reference to one as in YAML.
         workspace: Where references are looked up; by default the one around the current folder.
@@ -86,37 +87,52 @@ class Agent:
             fields["strategy"] = {"kind": strategy} if isinstance(strategy, str) else plain(strategy)
         if graph is not None:
             fields["graph"] = graph if isinstance(graph, str) else f"{graph.__module__}:{graph.__name__}"
-        spec = parse(AgentSpec, Yaml(fields), f"Agent({name!r})")
-        self._set(spec, built, place, None if isinstance(graph, str) else graph)
+        document = Yaml(fields, file=f"Agent({name!r})")
+        spec = parse(AgentSpec, document)
+        parts = team.load_parts(spec, document, place, (), lambda path: Agent._read(path, place, (path,)))
+        self._set(spec, built, place, None if isinstance(graph, str) else graph, parts)
         self._model = own
 
     @classmethod
     def from_yaml(cls, path: Path | str, *, workspace: Workspace | None = None) -> Agent:
         """The agent of ``agents/<name>.yaml``; references are looked up in the file's workspace.
 
-        Raises InputError with file, line and key for anything that is wrong in it, its tools included.
+        Raises InputError with file, line and key for anything that is wrong in it, its tools and the agents that it
+        leads included.
         """
         file = Path(path)
+        place = workspace or Workspace.find(file.resolve().parent) or Workspace(file.resolve().parent)
+        return cls._read(file, place, (file.resolve(),))
+
+    @classmethod
+    def _read(cls, file: Path, place: Workspace, above: tuple[Path, ...]) -> Agent:
+        """``above``: the files of the agents that lead to this one, it included."""
         document = read_yaml(file)
         spec = parse(AgentSpec, document)
-        place = workspace or Workspace.find(file.resolve().parent) or Workspace(file.resolve().parent)
         tools: list[Tool] = []
         for index, ref in enumerate(spec.tools):
             mcp = isinstance(ref, McpTools)
             with located(document, ("tools", index, "mcp") if mcp else ("tools", index), below=mcp):
                 tools += load_tools(ref, place)
+        parts = team.load_parts(spec, document, place, above, lambda path: cls._read(path, place, (*above, path)))
         agent = cls.__new__(cls)
         with located(document, ("tools",)):
-            check_names(tools)
+            check_names(team.all_tools(spec, tools, parts))
             strategies.check_tools(spec, tools)
         with located(document, ("strategy", "score") if spec.graph is None else ("graph",)):
-            agent._set(spec, tuple(tools), place, None)
+            agent._set(spec, tuple(tools), place, None, parts)
+        agent.file = place.relative(file)
         return agent
 
-    def _set(self, spec: AgentSpec, tools: tuple[Tool, ...], place: Workspace, own: Build | None) -> None:
-        check_names(tools)
+    def _set(
+        self, spec: AgentSpec, tools: tuple[Tool, ...], place: Workspace, own: Build | None, parts: Sequence[Agent]
+    ) -> None:
+        self.spec, self.workspace, self.parts = spec, place, tuple(parts)
+        self.file: str | None = None
+        """Where it was read from, as the workspace names it."""
+        self.tools = team.all_tools(spec, tools, parts)
+        check_names(self.tools)
         strategies.check_tools(spec, tools)
-        self.spec, self.tools, self.workspace = spec, tools, place
         if spec.strategy.kind == "code" and spec.graph is None:
             self.tools = (strategies.code_tool(),)
         check = spec.strategy.check
@@ -127,20 +143,39 @@ class Agent:
             self._own, self._own_hash = function.fn, function.source_hash
         self._graph: Compiled | None = None
         self._model: Model | None = None
-        self._session: tuple[asyncio.AbstractEventLoop, Ask, AsyncExitStack] | None = None
+        self._session: tuple[asyncio.AbstractEventLoop, Asks, AsyncExitStack] | None = None
 
     # ------------------------------------------------------------------ what it is
 
     @property
     def tool_specs(self) -> tuple[ToolSpec, ...]:
-        """What the model is told of the tools."""
-        return tuple(tool.spec for tool in self.tools)
+        """What its models are told of the tools: its own, then those of the agents that it leads."""
+        found: dict[str, ToolSpec] = {}
+        for tool in (tool for agent in self.team for tool in agent.tools):
+            found.setdefault(tool.name, tool.spec)
+        return tuple(found.values())
+
+    @property
+    def team(self) -> tuple[Agent, ...]:
+        """It, and every agent that it leads, those that they lead included."""
+        return (self, *(agent for part in self.parts for agent in part.team))
+
+    @property
+    def instructions(self) -> str:
+        """All that it and the agents that it leads are told."""
+        return "\n\n".join(agent.spec.instructions for agent in self.team if agent.spec.instructions)
+
+    @property
+    def least_steps(self) -> int:
+        """The fewest model calls that an attempt must be allowed."""
+        return team.least_steps(self.spec, self.parts)
 
     @property
     def graph(self) -> Compiled:
         """The compiled LangGraph graph; compiled at first use, once."""
         if self._graph is None:
-            self._graph = strategies.build(graphs.GraphContext(self.spec, self.tools, self._check), self._own)
+            context = graphs.GraphContext(self.spec, self.tools, self._check, self.parts)
+            self._graph = strategies.build(context, self._own)
         return self._graph
 
     def with_seconds(self, seconds: float) -> Agent:
@@ -160,7 +195,8 @@ class Agent:
 
     def fingerprint(self) -> dict[str, Any]:
         """What makes this agent another one to a run, flat: all but its description, its time limit, and the
-        model's address and keys. Tools and a graph of one's own count with the sha256 of their source.
+        model's address and keys. Tools and a graph of one's own count with the sha256 of their source, agents that
+        it leads with all of this and with their description, by which they are chosen.
         """
         spec = self.spec
         fields: dict[str, Any] = {
@@ -177,6 +213,9 @@ class Agent:
             fields["strategy score source"] = self._check.source_hash
         if spec.graph is not None:
             fields |= {"graph": spec.graph, "graph source": self._own_hash}
+        for part in self.parts:
+            counts = {"description": part.spec.description} | part.fingerprint()
+            fields |= {f"{part.spec.name}: {key}": value for key, value in counts.items()}
         return fields
 
     # ------------------------------------------------------------------ running it
@@ -187,6 +226,7 @@ class Agent:
         *,
         memory: Bank | Sequence[Experience] | None = None,
         complete: StepComplete | None = None,
+        reach: Reach | None = None,
         temperature: float | None = None,
         task_id: str = "",
         attempt: int = 0,
@@ -200,6 +240,8 @@ class Agent:
             memory: A bank, or the experiences to inject; they follow the instructions in the system prompt.
             complete: How to reach the model, (step, request) -> completion. Without it the agent connects to its
                 model for this run (or for all runs inside ``async with agent:``), with retries.
+            reach: With ``complete``, for an agent that leads others: how to reach a model of theirs that is another
+                than its own, model -> ``complete``.
             temperature: The sampling temperature; :data:`TEMPERATURE` by default.
             task_id: The task's id; by default the input's content hash.
             attempt: Which attempt at the task this is: it decides the seeds.
@@ -217,11 +259,12 @@ class Agent:
             {tool.name: tool for tool in self.tools},
             complete,
             TEMPERATURE if temperature is None else temperature,
+            reach=team.reaching(self, complete, reach),
+            experiences=memory.active if isinstance(memory, Bank) else memory or (),
         )
         outcome, failures = Outcome(""), list[Failure]()
         with boundary("rollout", failures.append):
-            messages = self._messages(input, memory, history)
-            outcome = await graphs.finish(self.graph, state, messages, own=self._own is not None)
+            outcome = await self.work(state, input, history)
         status: Status = "failed" if failures else "limit" if outcome.limit else "done"
         return Rollout(
             id=rollout_id or f"user/0/{task}/{attempt}",
@@ -235,6 +278,21 @@ class Agent:
             limit=None if failures else outcome.limit,
             made_by=self.spec.model.described,
         )
+
+    def lent(self, attempt: Attempt, steps: int) -> Attempt:
+        """A part of another agent's attempt, for this one: at most ``steps`` calls, and its own limits."""
+        return attempt.lend(steps, self.spec.name, self.spec.limits, self.tools, self.spec.model)
+
+    async def work(self, attempt: Attempt, input: str, history: Sequence[Mapping[str, Any]] = ()) -> Outcome:
+        """What this agent makes of ``input`` in an attempt, or in the part of one that was :meth:`lent` to it.
+
+        Calls that it was lent and did not need go back. Raises what a call or a tool that is gone raised.
+        """
+        try:
+            messages = self._messages(input, attempt.experiences, history)
+            return await graphs.finish(self.graph, attempt, messages, own=self._own is not None)
+        finally:
+            attempt.give_back()
 
     def invoke(
         self,
@@ -252,14 +310,14 @@ class Agent:
 
     async def __aenter__(self) -> Agent:
         """Connect to the model (a local server starts with the first call) for all runs inside ``async with``."""
-        from practice.agent.standalone import connected
+        from practice.agent.standalone import connections
 
         if self._session is not None:
             raise RuntimeError("this agent is connected already; one `async with` serves all runs inside it")
         load_env(self.workspace)
         stack = AsyncExitStack()
-        ask = await stack.enter_async_context(connected(self.spec.model, self._model, self.workspace.root))
-        self._session = (asyncio.get_running_loop(), ask, stack)
+        asks = await stack.enter_async_context(connections(self.spec.model, self._model, self.workspace.root))
+        self._session = (asyncio.get_running_loop(), asks, stack)
         return self
 
     async def __aexit__(
@@ -280,18 +338,20 @@ class Agent:
         rollout_id: str,
         history: Sequence[Mapping[str, Any]],
     ) -> Rollout:
-        from practice.agent.standalone import connected, step_complete
+        from practice.agent.standalone import connections, step_complete
 
         async with AsyncExitStack() as stack:
             if self._session is not None and self._session[0] is asyncio.get_running_loop():
-                ask = self._session[1]
+                asks = self._session[1]
             else:
                 load_env(self.workspace)
-                ask = await stack.enter_async_context(connected(self.spec.model, self._model, self.workspace.root))
+                own = (self.spec.model, self._model, self.workspace.root)
+                asks = await stack.enter_async_context(connections(*own))
             return await self.run(
                 input,
                 memory=memory,
-                complete=step_complete(ask, task, attempt),
+                complete=step_complete(asks(self.spec.model), task, attempt),
+                reach=lambda spec: step_complete(asks(spec), task, attempt),
                 temperature=temperature,
                 task_id=task,
                 attempt=attempt,
@@ -299,17 +359,19 @@ class Agent:
                 history=history,
             )
 
+    def system(self, experiences: Sequence[Experience]) -> tuple[str, ...]:
+        """Its system messages: instructions, how its strategy works where its model must know, experiences."""
+        instructions = strategies.instructed(self.spec, self.parts)
+        return prompt.system_messages(instructions, experiences, apart=self._template_has_tools)
+
     def _messages(
-        self, input: str, memory: Bank | Sequence[Experience] | None, history: Sequence[Mapping[str, Any]]
+        self, input: str, experiences: Sequence[Experience], history: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
-        experiences = memory.active if isinstance(memory, Bank) else memory or ()
-        acts = self.spec.strategy.kind == "code" and self.spec.graph is None
-        instructions = strategies.instructed(self.spec.instructions) if acts else self.spec.instructions
-        texts = prompt.system_messages(instructions, experiences, apart=self._template_has_tools)
-        system = ({"role": "system", "content": text} for text in texts)
+        system = ({"role": "system", "content": text} for text in self.system(experiences))
         return [*system, *map(dict, history), {"role": "user", "content": input}]
 
     @property
     def _template_has_tools(self) -> bool:
         """Whether the chat template puts the tools behind the first system message, as the embedded server's do."""
-        return bool(self.spec.tools) and self.spec.model.name.startswith(EMBEDDED)
+        offered = self.spec.tools or self.spec.strategy.kind == "orchestrator"
+        return bool(offered) and self.spec.model.name.startswith(EMBEDDED)

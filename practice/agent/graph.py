@@ -18,6 +18,8 @@ from practice.types import Rollout, Task, ToolSpec, Verdict
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
+    from practice.agent.builder import Agent
+
     Compiled = CompiledStateGraph[Any, Any, Any, Any]
 
 current: ContextVar[Attempt] = ContextVar("practice_attempt")
@@ -50,10 +52,14 @@ class GraphContext:
     assistant message in its last state is the output. Everything here is bound to the attempt that runs the graph.
     """
 
-    def __init__(self, spec: AgentSpec, tools: Sequence[Tool], check: Scorer | None = None) -> None:
+    def __init__(
+        self, spec: AgentSpec, tools: Sequence[Tool], check: Scorer | None = None, parts: Sequence[Agent] = ()
+    ) -> None:
         self.spec = spec
         self.tools = tuple(tools)
         self.scorer = check
+        self.parts = tuple(parts)
+        """The agents that it leads."""
 
     @property
     def attempt(self) -> Attempt:
@@ -111,9 +117,9 @@ async def finish(graph: Compiled, attempt: Attempt, messages: list[dict[str, Any
         async with attempt:
             output = last_words(await run(graph, attempt, messages, own=own))
     except LimitReached as reached:
-        said = attempt.steps[-1].content if attempt.steps else ""
+        said = attempt.own_steps[-1].content if attempt.own_steps else ""
         return Outcome(said if attempt.held is None else attempt.held.output, reached.limit)
-    cut = bool(attempt.steps) and attempt.steps[-1].finish == "length"
+    cut = bool(attempt.own_steps) and attempt.own_steps[-1].finish == "length"
     return attempt.held or Outcome(output, "tokens" if cut else None)
 
 

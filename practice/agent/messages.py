@@ -41,11 +41,12 @@ def result_dict(result: ToolResult) -> dict[str, Any]:
 def conversation(input: str, rollout: Rollout) -> list[dict[str, Any]]:
     """What one turn of a conversation adds to its history: the input, the rollout's steps, its output.
 
-    Calls that nobody answered (a limit came first) are left out: endpoints refuse a history that holds them.
+    Calls that nobody answered (a limit came first) are left out: endpoints refuse a history that holds them. So is
+    what agents did that it leads: that was no part of this conversation.
     """
     messages: list[dict[str, Any]] = [{"role": "user", "content": input}]
     for step in rollout.steps:
-        if step.results:
+        if step.results and not step.agent:
             calls = [result.call for result in step.results]
             messages += [assistant_dict(step.content, calls), *map(result_dict, step.results)]
     return [*messages, {"role": "assistant", "content": rollout.output or "(no answer)"}]

@@ -21,7 +21,17 @@ class Limits(Closed):
 
 
 Kind = Literal[
-    "react", "direct", "best_of_n", "self_consistency", "self_correct", "budget_forcing", "code", "tree_search"
+    "react",
+    "direct",
+    "best_of_n",
+    "self_consistency",
+    "self_correct",
+    "budget_forcing",
+    "code",
+    "tree_search",
+    "router",
+    "orchestrator",
+    "plan_execute",
 ]
 Aggregate = Literal["min", "product"]
 SCORES: dict[Kind, tuple[str, ...]] = {"best_of_n": ("judge", "process"), "tree_search": ("judge",)}
@@ -36,6 +46,9 @@ KEYS: dict[Kind, tuple[str, ...]] = {
     "budget_forcing": ("floor", "ceiling", "waits"),
     "code": (),
     "tree_search": ("width", "expansions", "span", "score"),
+    "router": ("agents",),
+    "orchestrator": ("agents",),
+    "plan_execute": ("agents", "plans"),
 }
 """The settings of each strategy."""
 
@@ -43,11 +56,15 @@ TOOLLESS: dict[Kind, str] = {
     "direct": "which calls none",
     "budget_forcing": "which calls none",
     "code": "whose actions are Python",
+    "router": "which only chooses an agent",
+    "plan_execute": "whose agents act",
 }
 """Strategies that take no tools, and why."""
 
 _OWN_SCORES = ("judge", "process")
 """Scores by the agent's own model."""
+TEAMS: dict[Kind, int] = {"router": 2, "orchestrator": 1, "plan_execute": 1}
+"""Strategies that lead other agents, and the fewest that they lead."""
 
 
 class Strategy(Closed):
@@ -59,7 +76,9 @@ class Strategy(Closed):
         "`best_of_n`: several attempts, the best-scored is the answer; `self_consistency`: several attempts, the "
         "answer that most give; `self_correct`: answers, checks itself, revises; `budget_forcing`: thinks for at "
         "least and at most so many tokens, no tools; `code`: acts by Python in the sandbox; `tree_search`: tries "
-        "several next steps where it looks most promising, the best-scored line of them is the answer.",
+        "several next steps where it looks most promising, the best-scored line of them is the answer; `router`: "
+        "chooses one of its agents, which answers; `orchestrator`: calls its agents like tools; `plan_execute`: "
+        "plans, its agents carry the plan out, it answers.",
     )
     n: int = Field(default=5, ge=2, le=64, description="Attempts side by side (`best_of_n`, `self_consistency`).")
     score: str = Field(
@@ -82,6 +101,13 @@ class Strategy(Closed):
     width: int = Field(default=2, ge=2, le=16, description="Next steps tried at each expansion (`tree_search`).")
     expansions: int = Field(default=2, ge=1, le=64, description="Attempts so far that are expanded (`tree_search`).")
     span: int = Field(default=64, ge=1, description="Most tokens of a step of an agent without tools (`tree_search`).")
+    agents: tuple[str, ...] = Field(
+        default=(),
+        description="The agents that it leads, files of the workspace (`router`, `orchestrator`, `plan_execute`).",
+    )
+    plans: int = Field(
+        default=2, ge=1, description="Most plans; from the second on, of what is still missing (`plan_execute`)."
+    )
 
     @field_validator("score")
     @classmethod
@@ -89,6 +115,14 @@ class Strategy(Closed):
         if value not in _OWN_SCORES and not (value.rpartition(":")[0].endswith(".py") and value.rpartition(":")[2]):
             near = nearest(value, _OWN_SCORES)
             raise wrong("judge, process or path.py:function", found=repr(value), nearest=near)
+        return value
+
+    @field_validator("agents")
+    @classmethod
+    def _check_agents(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for index, ref in enumerate(value):
+            if not ref.strip() or ref in value[:index]:
+                raise wrong("each agent once", found=repr(ref), key=str(index))
         return value
 
     @model_validator(mode="after")
@@ -108,13 +142,16 @@ class Strategy(Closed):
             raise wrong(expected, found=repr(self.score), key="score")
         if "aggregate" in self.model_fields_set and self.score != "process":
             raise wrong("no aggregate but with score: process", found=f"score: {self.score}", key="aggregate")
+        if len(self.agents) < TEAMS.get(self.kind, 0):
+            expected = f"at least {TEAMS[self.kind]} agent(s) to lead with strategy {self.kind}, as agents/name.yaml"
+            raise wrong(expected, found=str(len(self.agents)), key="agents")
         return self
 
     @property
     def settings(self) -> dict[str, Any]:
         """The kind and its own settings: what makes this strategy another one to a run."""
-        keys = [key for key in KEYS[self.kind] if key != "aggregate" or self.score == "process"]
-        return {key: getattr(self, key) for key in ("kind", *keys)}
+        keys = {key for key in KEYS[self.kind] if key != "aggregate" or self.score == "process"}
+        return self.model_dump(mode="json", include={"kind", *keys})
 
     @property
     def check(self) -> str | None:
@@ -122,7 +159,10 @@ class Strategy(Closed):
         return self.score if "score" in KEYS[self.kind] and self.score not in _OWN_SCORES else None
 
     def least_steps(self, tools: bool) -> int:
-        """The fewest model calls an attempt must be allowed for the strategy's settings to have their effect."""
+        """The fewest model calls an attempt must be allowed for the strategy's settings to have their effect.
+
+        Of a strategy that leads agents: its own, one more for each reply that may have to be asked for twice.
+        """
         each = 2 if tools else 1
         judged = self.check is None
         return {
@@ -131,6 +171,9 @@ class Strategy(Closed):
             "self_correct": each + self.rounds * (each + 1),
             "budget_forcing": self.waits + 2,
             "tree_search": self.expansions * self.width * (1 + judged) + each,
+            "router": 2,
+            "orchestrator": 2,
+            "plan_execute": 2 * self.plans + 1,
         }.get(self.kind, 1)
 
 
@@ -138,7 +181,7 @@ class AgentSpec(Closed):
     """An agent: `agents/<name>.yaml`."""
 
     name: str = Field(min_length=1, description="Its name in lists and reports.")
-    description: str = Field(default="", description="What it is for, for people; no model is shown it.")
+    description: str = Field(default="", description="What it is for: for people, and for an agent that leads it.")
     model: ModelSpec = Field(description="The model: a name, or a mapping.")
     instructions: str = Field(default="", description="The system prompt; the memory's experiences follow it.")
     tools: tuple[str | McpTools, ...] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,18 +13,31 @@ from practice.endpoints import Endpoints
 from practice.model import Model
 from practice.types import CallKey, Completion, Request
 
+Asks = Callable[[ModelSpec], Ask]
+"""How to ask any model that an agent or one that it leads has."""
+
 
 @asynccontextmanager
-async def connected(spec: ModelSpec, model: Model | None, root: Path) -> AsyncGenerator[Ask]:
-    """A way to ask ``spec``'s model, with retries; ``model``: one that the user made, who also closes it.
+async def connections(spec: ModelSpec, model: Model | None, root: Path) -> AsyncGenerator[Asks]:
+    """Ways to ask models, with retries; ``model``: one that the user made, who also closes it, for ``spec``.
 
     ``root``: the workspace, from which a local model's relative path counts.
     """
     calls = Calls(concurrency=spec.concurrency or 16)
+    own = Endpoint(model, spec.concurrency, spec.rpm, tpm=spec.tpm) if model is not None else None
     async with Endpoints(root=root) as endpoints:
-        yield calls.ask(
-            Endpoint(model, spec.concurrency, spec.rpm, tpm=spec.tpm) if model is not None else endpoints.get(spec)
-        )
+
+        def asks(wanted: ModelSpec) -> Ask:
+            return calls.ask(own if own is not None and wanted == spec else endpoints.get(wanted))
+
+        yield asks
+
+
+@asynccontextmanager
+async def connected(spec: ModelSpec, model: Model | None, root: Path) -> AsyncGenerator[Ask]:
+    """A way to ask ``spec``'s model, as :func:`connections` gives it."""
+    async with connections(spec, model, root) as asks:
+        yield asks(spec)
 
 
 def step_complete(ask: Ask, task_id: str, attempt: int) -> StepComplete:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from practice import sandbox
 from practice.agent import Agent
-from practice.agent.standalone import connected, step_complete
+from practice.agent.standalone import Asks, connections, step_complete
+from practice.agent.team import by_handle
 from practice.agentsmith.smoke import first_task, smoke_of, smoke_task
 from practice.calls import Ask
-from practice.config import Workspace, load_env
+from practice.config import ModelSpec, Workspace, load_env
 from practice.errors import PracticeError
 from practice.tool import Tool
 from practice.tool.generated import generated_names
@@ -25,7 +26,7 @@ class Check(Value):
     """One thing that was tried."""
 
     what: str
-    """``loads``, ``tool <name>``, ``model``, ``smoke``."""
+    """``loads``, ``tool <name>``, ``model``, ``model of <agent>`` where it leads one with another, ``smoke``."""
     ok: bool | None
     """None: not tried, because something before it failed."""
     detail: str
@@ -73,12 +74,13 @@ async def check_agent(path: Path, place: Workspace, *, smoke: str | None = None)
         rest = [Check(what=what, ok=None, detail="it does not load") for what in ("model", "smoke")]
         return Checked(agent=path.stem, checks=(*checks, *rest))
     agent = loaded[0]
-    for tool in agent.tools:
+    for tool in _tools(agent):
         checks.append(await _tried(f"tool {tool.name}", lambda tool=tool: _tool_runs(tool, place)))
-    async with connected(agent.spec.model, None, place.root) as ask:
-        checks.append(await _tried("model", lambda: _answers(ask)))
-        if checks[-1].ok:
-            checks.append(await _tried("smoke", lambda: _smoke(agent, ask, smoke, path.stem)))
+    async with connections(agent.spec.model, None, place.root) as asks:
+        for name, model in _models(agent):
+            checks.append(await _tried(name, lambda model=model: _answers(asks(model))))
+        if all(check.ok for check in checks if check.what.startswith("model")):
+            checks.append(await _tried("smoke", lambda: _smoke(agent, asks, smoke, path.stem)))
         else:
             checks.append(Check(what="smoke", ok=None, detail="the model does not answer"))
     return Checked(agent=agent.spec.name, checks=tuple(checks))
@@ -113,8 +115,29 @@ async def _answers(ask: Ask) -> tuple[bool, str]:
     return bool(text), f"it says {text[:60]!r}" if text else "it says nothing"
 
 
-async def _smoke(agent: Agent, ask: Ask, smoke: str | None, name: str) -> tuple[bool, str]:
+def _tools(agent: Agent) -> list[Tool]:
+    """The tools of an agent and of those that it leads, each once; an agent that is called like one is none."""
+    found: dict[tuple[str, str], Tool] = {}
+    for member in agent.team:
+        for tool in member.tools:
+            if tool.name not in by_handle(member.parts):
+                found.setdefault((tool.name, tool.source_hash), tool)
+    return list(found.values())
+
+
+def _models(agent: Agent) -> list[tuple[str, ModelSpec]]:
+    """The models of an agent and of those that it leads, each once, with what its check is called."""
+    found: list[tuple[str, ModelSpec]] = [("model", agent.spec.model)]
+    for part in agent.team:
+        if part.spec.model not in [model for _, model in found]:
+            found.append((f"model of {part.spec.name}", part.spec.model))
+    return found
+
+
+async def _smoke(agent: Agent, asks: Asks, smoke: str | None, name: str) -> tuple[bool, str]:
     task = smoke_of(smoke) if smoke is not None else first_task(agent.workspace, name)
-    done = await smoke_task(agent, task, step_complete(ask, f"check:{task.id}", 0))
+    place = f"check:{task.id}"
+    complete = step_complete(asks(agent.spec.model), place, 0)
+    done = await smoke_task(agent, task, complete, lambda model: step_complete(asks(model), place, 0))
     used = f" (called {', '.join(done.tools)})" if done.tools else ""
     return bool(done.passed), f"{done.reason}{used}; it answered {done.output[:160]!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from practice.agent import Agent, StepComplete
+from practice.agent import Agent, Reach, StepComplete
 from practice.calls import Ask
 from practice.config import ModelSpec, Settings, TasksConfig, Workspace
 from practice.judge import load_reward
@@ -39,13 +39,13 @@ def first_task(place: Workspace, name: str) -> Task:
     return load_tasks(place.relative(path), place).tasks[0] if path.is_file() else smoke_of(HELLO)
 
 
-async def smoke_task(agent: Agent, task: Task, complete: StepComplete) -> Smoke:
-    """Run ``task`` once at temperature 0.
+async def smoke_task(agent: Agent, task: Task, complete: StepComplete, reach: Reach | None = None) -> Smoke:
+    """Run ``task`` once at temperature 0; ``reach``: the models of the agents that it leads.
 
     It passes where the agent answers within its limits and, for a task whose answer a program can check, rightly.
     A judge's word is not asked for.
     """
-    rollout = await agent.run(task.input, complete=complete, temperature=0.0, task_id=task.id)
+    rollout = await agent.run(task.input, complete=complete, reach=reach, temperature=0.0, task_id=task.id)
     passed, reason = await _word(agent.workspace, task, rollout)
     called = tuple(result.call.name for step in rollout.steps for result in step.results)
     wrong = [result for step in rollout.steps for result in step.results if result.error]

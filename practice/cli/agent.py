@@ -14,7 +14,9 @@ from practice.cli.common import AsJson, WorkspaceDir, print_json, table, workspa
 from practice.errors import InputError, PracticeError, nearest
 
 if TYPE_CHECKING:
+    from practice.agent import Agent
     from practice.config import Workspace
+    from practice.memory import Bank
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -67,22 +69,31 @@ def show(
     directory: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """An agent as a model sees it: system prompt and tools."""
+    """An agent as a model sees it: system prompt and tools; then the agents that it leads."""
     from practice.agent import Agent
     from practice.cli.memory import bank_path
     from practice.memory import Bank
-    from practice.prompt import system_prompt
 
     place = workspace(directory)
     agent = Agent.from_yaml(agent_path(place, name), workspace=place)
     bank = Bank.load(bank_path(place, memory)) if memory else Bank(bank="none")
-    prompt = system_prompt(agent.spec.instructions, bank.active)
     if as_json:
-        tools = [spec.model_dump(mode="json") for spec in agent.tool_specs]
-        print_json({"agent": agent.spec.model_dump(mode="json"), "system_prompt": prompt, "tools": tools})
+        led = [_seen(part, bank) for part in agent.team[1:]]
+        print_json(_seen(agent, bank) | ({"agents": led} if led else {}))
         return
-    typer.echo(prompt)
-    table(["tool", "what it does"], [(spec.name, spec.description) for spec in agent.tool_specs])
+    for member in agent.team:
+        if agent.parts:
+            typer.echo(f"# {member.spec.name} ({member.spec.model.name})\n")
+        typer.echo("\n\n".join(member.system(bank.active)))
+        table(["tool", "what it does"], [(tool.name, tool.spec.description) for tool in member.tools])
+
+
+def _seen(agent: Agent, bank: Bank) -> dict[str, object]:
+    return {
+        "agent": agent.spec.model_dump(mode="json"),
+        "system_prompt": "\n\n".join(agent.system(bank.active)),
+        "tools": [tool.spec.model_dump(mode="json") for tool in agent.tools],
+    }
 
 
 app.command("new")(new)

@@ -17,7 +17,8 @@ from practice.cli.common import AsJson, WorkspaceDir, print_json, workspace
 from practice.errors import nearest
 
 if TYPE_CHECKING:
-    from practice.agent import Agent, StepComplete
+    from practice.agent import Agent, Reach, StepComplete
+    from practice.agent.standalone import Asks
     from practice.config import Workspace
     from practice.memory import Bank
     from practice.types import Completion, Message, Request, Rollout
@@ -45,14 +46,18 @@ class Chat:
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     turns: list[tuple[str, Rollout]] = field(default_factory=list["tuple[str, Rollout]"])
 
-    async def turn(self, text: str, complete: StepComplete) -> Rollout:
-        """One question and its answer. A failed one leaves no trace in the history, so that it can be asked again."""
+    async def turn(self, text: str, complete: StepComplete, reach: Reach | None = None) -> Rollout:
+        """One question and its answer. A failed one leaves no trace in the history, so that it can be asked again.
+
+        ``reach``: the models of the agents that the agent leads.
+        """
         from practice.agent import conversation
 
         rollout = await self.agent.run(
             text,
             memory=self.bank if self.remembers else None,
             complete=shown(complete, self.say),
+            reach=None if reach is None else lambda model: shown(reach(model), self.say),
             history=self.history,
         )
         self.turns.append((text, rollout))
@@ -145,7 +150,7 @@ def _own_bank(place: Workspace, agent: Agent) -> Bank | None:
 def _talk(talk: Chat, place: Workspace) -> None:
     """Read, answer, until the input ends. Ctrl-C ends an answer; at the prompt, the conversation."""
     from practice.agent.lasting import lasting
-    from practice.agent.standalone import connected, step_complete
+    from practice.agent.standalone import connections
     from practice.config import load_env
 
     load_env(place)
@@ -153,7 +158,7 @@ def _talk(talk: Chat, place: Workspace) -> None:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
-            ask = runner.run(stack.enter_async_context(connected(talk.agent.spec.model, None, place.root)))
+            asks = runner.run(stack.enter_async_context(connections(talk.agent.spec.model, None, place.root)))
             tools = talk.agent.tools
             talk.agent = talk.agent.with_tools(lasting(tools, stack))
             while (line := _read()) is not None:
@@ -161,9 +166,8 @@ def _talk(talk: Chat, place: Workspace) -> None:
                     if not talk.command(line):
                         break
                 elif line.strip():
-                    complete = step_complete(ask, f"chat:{len(talk.turns)}", 0)
                     try:
-                        rollout = runner.run(talk.turn(line.strip(), complete))
+                        rollout = runner.run(_turn(talk, line.strip(), asks))
                     except KeyboardInterrupt:
                         rollout = None
                     talk.say("(stopped)" if rollout is None else answer(rollout))
@@ -172,6 +176,14 @@ def _talk(talk: Chat, place: Workspace) -> None:
                         talk.agent = talk.agent.with_tools(lasting(tools, stack))
         finally:
             runner.run(stack.aclose())
+
+
+async def _turn(talk: Chat, text: str, asks: Asks) -> Rollout:
+    from practice.agent.standalone import step_complete
+
+    turn = f"chat:{len(talk.turns)}"
+    complete = step_complete(asks(talk.agent.spec.model), turn, 0)
+    return await talk.turn(text, complete, lambda model: step_complete(asks(model), turn, 0))
 
 
 def _read() -> str | None:
@@ -195,13 +207,14 @@ def answer(rollout: Rollout) -> str:
 
 def shown(complete: StepComplete, say: Callable[[str], None]) -> StepComplete:
     """``complete``, with what tools were called and what they said told before the next step is asked for."""
-    seen = 0
+    seen: list[tuple[Message, ...]] = []
 
     async def step(index: int, request: Request) -> Completion:
-        nonlocal seen
-        for line in trace(request.messages[seen:] if index else ()):
+        # An agent that leads others talks with each of them apart: what is new is new in its own conversation.
+        told = [len(one) for one in seen if request.messages[: len(one)] == one]
+        for line in trace(request.messages[max(told) :] if told else ()):
             say(line)
-        seen = len(request.messages)
+        seen.append(request.messages)
         return await complete(index, request)
 
     return step

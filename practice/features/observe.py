@@ -260,9 +260,10 @@ def actions(rollout: Rollout) -> tuple[str, ...]:
     lines: list[str] = []
     for step in rollout.steps:
         said = prose(step)
+        who = f"{step.agent} " if step.agent else ""
         if not step.tool_calls:
             kind = "wrote out a calculation and" if _CALCULATION.search(said) else "only"
-            lines.append(f'{kind} answered: "{_clip(said, 160)}"')
+            lines.append(f'{who}{kind} answered: "{_clip(said, 160)}"')
             continue
         beside = "wrote text and beside it called" if said else "replied with only a call:"
         calls = [
@@ -271,7 +272,7 @@ def actions(rollout: Rollout) -> tuple[str, ...]:
             + (f" {_clip(result.content, 60)}" if result else "")
             for call, result in _paired(step)
         ]
-        lines.append(f"{beside} {' and '.join(calls)}")
+        lines.append(f"{who}{beside} {' and '.join(calls)}")
     if rollout.status == "limit":
         lines.append(f"was ended by the limit on {rollout.limit or 'its work'}")
     return tuple(lines)

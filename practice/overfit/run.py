@@ -201,7 +201,7 @@ Attempts = Mapping[str, Sequence[Rollout]]
 
 
 def _aspects(inputs: Inputs, bank: Bank, tried: Sequence[Attempts]) -> dict[AspectName, AspectResult]:
-    texts = (inputs.agent.spec.instructions, *(task.input for task in inputs.practice))
+    texts = (inputs.agent.instructions, *(task.input for task in inputs.practice))
     before, after = ([rollout for of in side.values() for rollout in of] for side in tried)
     known = {word for text in texts for word in content(text)}
     return aspects(bank.active, before, after, known, inputs.agent.tool_specs, inputs.features)

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from practice.tool.function import MAX_RESULT, Opened, Opening, Tool, call, tool_from_function
+from practice.tool.function import MAX_RESULT, Opened, Opening, Tool, arguments_of, call, tool_from_function
 from practice.tool.load import Function, available_tools, load_function, load_tool, workspace_tools
 from practice.tool.loops import run_sync
 from practice.tool.mcp import load_mcp
@@ -27,6 +27,7 @@ __all__ = [
     "Opening",
     "TextCalls",
     "Tool",
+    "arguments_of",
     "available_tools",
     "call",
     "load_function",

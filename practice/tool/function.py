@@ -77,10 +77,9 @@ async def call(tool: Tool, call: ToolCall, *, timeout: float | None = None) -> T
     A sync function runs in a thread of its own. Raises TimeoutError after ``timeout`` seconds; the thread, which
     can't be stopped, is left behind and does not keep the process alive. Raises CallFailed where the tool does.
     """
-    try:
-        arguments = _arguments(tool, call.arguments)
-    except _Refused as error:
-        return ToolResult(call=call, content=f"Error: {error}", error=True)
+    arguments = arguments_of(tool, call)
+    if isinstance(arguments, ToolResult):
+        return arguments
     async with asyncio.timeout(timeout):
         value, error = await _run(tool.fn, arguments)
     if isinstance(error, CallFailed):
@@ -92,6 +91,14 @@ async def call(tool: Tool, call: ToolCall, *, timeout: float | None = None) -> T
         return ToolResult(call=call, content=_cut(to_text(value)))
     except Exception as problem:  # a result with a broken __str__, or one that refers to itself
         return ToolResult(call=call, content=f"Error: {tool.name} gave no readable result: {problem}", error=True)
+
+
+def arguments_of(tool: Tool, call: ToolCall) -> dict[str, Any] | ToolResult:
+    """The checked arguments of a call, or the answer that tells the model what is wrong with them."""
+    try:
+        return _arguments(tool, call.arguments)
+    except _Refused as error:
+        return ToolResult(call=call, content=f"Error: {error}", error=True)
 
 
 def to_text(value: Any) -> str:

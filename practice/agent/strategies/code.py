@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from practice import prompt
 from practice.agent.graph import GraphContext, State
 from practice.tool import TextCalls, Tool, python_tool
 from practice.types import ToolCall
@@ -87,11 +86,6 @@ def code_tool(tool: Tool | None = None) -> Tool:
             yield _with_final_answer(run)
 
     return replace(inner, opening=opened)
-
-
-def instructed(instructions: str) -> str:
-    """The instructions with how to act by code."""
-    return "\n\n".join(part for part in (instructions.rstrip(), prompt.template("strategy_code")) if part)
 
 
 def blocks(text: str, name: str) -> TextCalls:
