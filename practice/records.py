@@ -136,10 +136,13 @@ def find_runs(db: Database, fingerprint: str | None = None) -> list[RunRow]:
 
 
 def find_run(db: Database, run: str) -> RunRow | None:
-    """The run of this id, or of this unambiguous beginning of an id; ``last`` is the newest, judgings left out."""
+    """The run of this id, or of this unambiguous beginning of an id.
+
+    ``last`` is the newest that practised or evaluated: judgings and samples are left out.
+    """
     runs = find_runs(db)
     if run == "last":
-        return next((row for row in runs if row.fields.get("kind") != "judge"), None)
+        return next((row for row in runs if row.fields.get("kind") not in ("judge", "sample")), None)
     matches = [row for row in runs if row.id == run] or [row for row in runs if row.id.startswith(run)]
     return matches[0] if len(matches) == 1 else None
 
@@ -163,6 +166,21 @@ def run_tasks(db: Database, run: str) -> dict[tuple[Phase, str], Task]:
     """A run's tasks by phase and id; empty for a run of a database that did not keep them."""
     rows = db.execute("SELECT phase, id, data FROM tasks WHERE run = ?", [run]).fetchall()
     return {(phase, id_): Task.model_validate_json(data) for phase, id_, data in rows}
+
+
+def save_prediction(db: Database, run: str, of: str, prediction: Mapping[str, object]) -> None:
+    """Keep what the sample ``run`` says of the run whose fingerprint is ``of``."""
+    db.execute("UPDATE runs SET notes = ? WHERE id = ?", [dumps({"of": of, "prediction": prediction}), run])
+
+
+def find_prediction(db: Database, of: str) -> dict[str, object] | None:
+    """The newest prediction for the run whose fingerprint is ``of``, as it was saved."""
+    row = db.execute(
+        "SELECT json_extract(notes, '$.prediction') FROM runs WHERE json_extract(notes, '$.of') = ?"
+        " ORDER BY rowid DESC LIMIT 1",
+        [of],
+    ).fetchone()
+    return None if row is None else json.loads(row[0])
 
 
 def remove_run(db: Database, run: str) -> None:

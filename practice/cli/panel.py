@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from practice.config import Workspace
     from practice.document import Document, UsageReport
     from practice.judged import Judged
+    from practice.prediction import Checked
     from practice.types import Estimate
 
 MOST_EDITS = 12
@@ -109,7 +111,8 @@ def _lines(document: Document) -> list[tuple[str, str]]:
     ]
     if document.judges is not None:
         lines.append(("judges", document.judges.sentence))
-    return [*lines, ("cost", cost_line(document.usage))]
+    lines.append(("cost", cost_line(document.usage)))
+    return [*lines, ("predicted", predicted_line(document.predicted))] if document.predicted else lines
 
 
 def _judged(found: Judged) -> str:
@@ -135,6 +138,24 @@ def cost_line(usage: UsageReport) -> str:
     share = f", {usage.cached_tokens / usage.input_tokens:.0%}" if usage.cached_tokens else ""
     tokens = f"{usage.input_tokens:,} tokens in ({usage.cached_tokens:,} cached{share}), {usage.output_tokens:,} out"
     return f"{usage.calls:,} calls, {tokens}, {money}, {timedelta(seconds=round(usage.seconds))}"
+
+
+def predicted_line(checked: Sequence[Checked]) -> str:
+    """What the sample had said, and how far off it was: one line a figure."""
+    return "\n".join(
+        f"{one.figure}: {amount(one.figure, one.predicted)} [{amount(one.figure, one.low)}, "
+        f"{amount(one.figure, one.high)}] said, {amount(one.figure, one.actual)} came"
+        + ("" if one.error is None else f" ({one.error:+.0%})")
+        + ("" if one.inside else ", outside the interval")
+        for one in checked
+    )
+
+
+def amount(name: str, value: float) -> str:
+    """A predicted figure: usd with four places, seconds as a time, counts as they are."""
+    if name == "usd":
+        return f"{value:.4f}"
+    return str(timedelta(seconds=round(value))) if name == "seconds" else f"{value:,.0f}"
 
 
 def evaluation_panel(document: Document) -> None:
