@@ -68,6 +68,8 @@ class Endpoint:
     """Worst-case price of (input tokens, output tokens), or None where it is unknown."""
     server: asyncio.Semaphore | None = None
     """The places of the server behind it, where several endpoints share one."""
+    start: Callable[[], Awaitable[object]] | None = None
+    """Starts that server where it does not run yet: weights take their time, which is not the call's."""
     tpm: int | None = None
 
     def __post_init__(self) -> None:
@@ -156,6 +158,8 @@ class Calls:
             try:
                 if self.journal is not None:
                     await self.journal.sent(key, request, reserved, model=endpoint.model.name)
+                if endpoint.start is not None:
+                    await endpoint.start()
                 completion = await self._post(endpoint.model, key, request, timeout)
                 if completion.usage_known:
                     usage = completion.usage

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 
 from practice.calls import Endpoint
 from practice.config import ModelSpec, load_prices, priced
-from practice.model import Model, connect, price_of, worst_cost
+from practice.errors import CallFailed
+from practice.model import LOCAL_PREFIXES, Model, connect, price_of, worst_cost
 from practice.types import Completion, Request
 
 if TYPE_CHECKING:
     from practice.local import Endpoint as Served
 
-LOCAL_PREFIX = "llamacpp/"
-
 
 class LocalServer:
     """A server of local weights: started by the first call that needs it, stopped with its stack.
 
-    A finished run, or one whose every call is in the journal, never starts it. Every spec of the same file shares
-    it, whatever the spec calls that file and whichever parameters it asks for.
+    A finished run, or one whose every call is in the journal, never starts it. Every spec of the same weights
+    shares it, whatever the spec calls them and whichever parameters it asks for.
     """
 
     def __init__(self, name: str, root: Path | None, slots: int, stack: AsyncExitStack) -> None:
@@ -57,12 +56,16 @@ class LocalModel:
     async def complete(
         self, request: Request, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
     ) -> Completion:
-        """One attempt (``practice.model.Model``); the first one starts the server, within its own ``timeout``."""
+        """One attempt (``practice.model.Model``). Raises LocalModelError where the server has ended by itself."""
         served = await self._server.start()
         if self._model is None:
             where = {"name": f"openai/{served.model}", "api_base": served.api_base, "price": price_of(self._spec)}
             self._model = connect(self._spec.model_copy(update=where), api_key=served.api_key)
-        return await self._model.complete(request, headers=headers, timeout=timeout)
+        try:
+            return await self._model.complete(request, headers=headers, timeout=timeout)
+        except CallFailed:
+            served.check()
+            raise
 
     async def aclose(self) -> None:
         """Close the connection; the server is stopped by its stack."""
@@ -81,7 +84,7 @@ class Endpoints:
         self._connector, self._root = connector, root
         self._stack = AsyncExitStack()
         self._known: dict[str, Endpoint] = {}
-        self._servers: dict[Path, LocalServer] = {}
+        self._servers: dict[str, LocalServer] = {}
         self._prices = load_prices(root or Path.cwd())
 
     async def __aenter__(self) -> Endpoints:
@@ -104,10 +107,12 @@ class Endpoints:
     def _open(self, spec: ModelSpec) -> Endpoint:
         if self._connector is not None:
             model: Model = self._connector(spec)
-        elif spec.name.startswith(LOCAL_PREFIX) and spec.api_base is None:
+        elif spec.name.startswith(LOCAL_PREFIXES) and spec.api_base is None:
             server = self._server(spec.name)
             slots = min(spec.concurrency or server.slots, server.slots)
-            return Endpoint(LocalModel(spec, server), slots, spec.rpm, _free, server.places, spec.tpm)
+            return Endpoint(
+                LocalModel(spec, server), slots, spec.rpm, _free, server.places, start=server.start, tpm=spec.tpm
+            )
         else:
             model = connect(spec)
         price = price_of(spec)
@@ -120,11 +125,10 @@ class Endpoints:
     def _server(self, name: str) -> LocalServer:
         from practice import local
 
-        found = local.resolve(name, self._root)
-        file = found.path.resolve()
-        if file not in self._servers:
-            self._servers[file] = LocalServer(name, self._root, found.slots, self._stack)
-        return self._servers[file]
+        identity, slots = local.places(name, self._root)
+        if identity not in self._servers:
+            self._servers[identity] = LocalServer(name, self._root, slots, self._stack)
+        return self._servers[identity]
 
 
 def _free(_input: int, _output: int) -> float:

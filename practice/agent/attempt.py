@@ -10,14 +10,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
 from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
 from practice.agent.spec import Limits
 from practice.errors import CallFailed, nearest
-from practice.tool import Opened, Opening, Tool, call, split_text_calls
+from practice.tool import Opened, Opening, TextCalls, Tool, call, split_text_calls
 from practice.types import Completion, Request, Step, ToolCall, ToolResult, ToolSpec, Usage
 
 StepComplete = Callable[[int, Request], Awaitable[Completion]]
@@ -32,16 +32,40 @@ class LimitReached(Exception):
         super().__init__(f"the attempt's limit of {limit} is reached")
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt, or a part of one, came to."""
+
+    output: str
+    limit: str | None = None
+    """Which limit ended it."""
+
+
+@dataclass
+class Work:
+    """What an attempt has spent, its parts' share included."""
+
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+
+Reads = Callable[[str], TextCalls]
+"""How calls that stand in a model's text are found."""
+
+
 class Attempt:
     """The state of one run. Times are seconds of own work: in model calls and in tools, not waiting for a slot."""
 
     def __init__(self, limits: Limits, tools: Mapping[str, Tool], complete: StepComplete, temperature: float) -> None:
         self.limits, self.tools, self.temperature = limits, tools, temperature
-        self.usage = Usage()
+        self.held: Outcome | None = None
+        """What the output is so far, where that is not what was said last."""
         self._complete = complete
         self._steps: dict[int, Step] = {}
+        self._parts: list[Attempt] = []
+        self._first = 0
         self._started = 0
-        self._worked = 0.0
+        self._work = Work()
         self._open: dict[Opening, asyncio.Task[Opened]] = {}
         self._opened = AsyncExitStack()
 
@@ -58,26 +82,68 @@ class Attempt:
         await self._opened.aclose()
 
     @property
+    def usage(self) -> Usage:
+        """What its calls have cost so far."""
+        return self._work.usage
+
+    @property
     def steps(self) -> tuple[Step, ...]:
-        """What happened so far, in order."""
-        return tuple(self._steps[index] for index in sorted(self._steps))
+        """What happened so far, in order; what its parts did stands where they were forked."""
+        found = [*self._steps.values(), *(step for part in self._parts for step in part.steps)]
+        return tuple(sorted(found, key=lambda step: step.index))
+
+    @property
+    def left(self) -> int:
+        """How many model calls it may still make."""
+        return self.limits.steps - self._started
+
+    def hold(self, output: str, limit: str | None = None) -> None:
+        """Make ``output`` what the attempt comes to, should nothing better follow."""
+        self.held = Outcome(output, limit)
+
+    def fork(self, steps: int) -> Attempt:
+        """A part of this attempt that makes at most ``steps`` of its calls, with tools opened for itself.
+
+        The numbers of those calls are set aside now, so parts may run side by side and make several calls each:
+        which call has which number, and so which seed, does not depend on who is faster.
+        """
+        limits = self.limits.model_copy(update={"steps": steps})
+        part = Attempt(limits, self.tools, self._complete, self.temperature)
+        part._first, part._work = self._first + self._started, self._work
+        self._started += steps
+        self._parts.append(part)
+        return part
 
     def check(self) -> None:
         """Raise LimitReached where no further model call is allowed."""
         if self._started >= self.limits.steps:
             raise LimitReached("steps")
-        if self._worked >= self.limits.seconds:
+        if self._work.seconds >= self.limits.seconds:
             raise LimitReached("seconds")
 
-    async def complete(self, messages: Sequence[object], specs: Sequence[ToolSpec]) -> dict[str, Any]:
-        """The model's answer as a message; one step. Raises LimitReached, or CallFailed after its retries."""
+    async def complete(
+        self,
+        messages: Sequence[object],
+        specs: Sequence[ToolSpec],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        json_schema: dict[str, Any] | None = None,
+        reads: Reads | None = None,
+    ) -> dict[str, Any]:
+        """The model's answer as a message; one step. Raises LimitReached, or CallFailed after its retries.
+
+        ``temperature`` and ``max_tokens`` are the attempt's unless given; ``reads`` finds calls in the answer's text
+        where the model is offered no tools.
+        """
         self.check()
-        index, self._started = self._started, self._started + 1
+        index, self._started = self._first + self._started, self._started + 1
         request = Request(
             messages=tuple(to_message(message) for message in messages),
             tools=tuple(specs),
-            temperature=self.temperature,
-            max_tokens=self.limits.tokens,
+            temperature=self.temperature if temperature is None else temperature,
+            max_tokens=self.limits.tokens if max_tokens is None else min(max_tokens, self.limits.tokens),
+            json_schema=json_schema,
         )
         try:
             completion = await self._complete(index, request)
@@ -85,11 +151,11 @@ class Attempt:
             if error.kind == "context":
                 raise LimitReached("context") from None
             raise
-        self.usage += completion.usage
-        self._worked += completion.usage.seconds
+        self._work.usage += completion.usage
+        self._work.seconds += completion.usage.seconds
         if not completion.content and not completion.tool_calls and completion.finish != "length":
             raise CallFailed("empty", "the answer holds neither content nor a tool call")
-        return self._record(index, completion, specs)
+        return self._record(index, completion, reads or _reader(specs))
 
     async def answer(self, message: object) -> list[dict[str, Any]]:
         """Run all calls of an assistant's message at the same time; their results as messages, in call order."""
@@ -98,12 +164,12 @@ class Attempt:
             return []
         step = self._asked(calls)
         calls = step.tool_calls if step is not None else calls
-        left = self.limits.seconds - self._worked
+        left = self.limits.seconds - self._work.seconds
         if left <= 0:
             raise LimitReached("seconds")
         started = time.monotonic()
         results = await asyncio.gather(*(self._answer(wanted, left) for wanted in calls))
-        self._worked += time.monotonic() - started
+        self._work.seconds += time.monotonic() - started
         done = tuple(result for result in results if result is not None)
         if step is not None:
             self._steps[step.index] = step.model_copy(update={"results": done})
@@ -137,11 +203,11 @@ class Attempt:
         opened = await asyncio.shield(self._open[tool.opening])
         return replace(tool, fn=opened[tool.name] if isinstance(opened, Mapping) else opened, opening=None)
 
-    def _record(self, index: int, completion: Completion, specs: Sequence[ToolSpec]) -> dict[str, Any]:
+    def _record(self, index: int, completion: Completion, reads: Reads | None) -> dict[str, Any]:
         calls, content = completion.tool_calls, completion.content
         shown = content
-        if not calls and specs:
-            found = split_text_calls(content, specs)
+        if not calls and reads is not None:
+            found = reads(content)
             calls, content, shown = found.calls, found.text, found.before
         calls = _numbered(calls, index)
         self._steps[index] = Step(
@@ -157,6 +223,11 @@ class Attempt:
             if not step.results and names == [(wanted.id, wanted.name) for wanted in step.tool_calls]:
                 return step
         return None
+
+
+def _reader(specs: Sequence[ToolSpec]) -> Reads | None:
+    """Finds calls of these tools; None where there are none."""
+    return (lambda content: split_text_calls(content, specs)) if specs else None
 
 
 def _numbered(calls: tuple[ToolCall, ...], index: int) -> tuple[ToolCall, ...]:

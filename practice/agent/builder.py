@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from practice import prompt
 from practice.agent import graph as graphs
-from practice.agent.arguments import Given, as_tools, check_names, is_model, last_words, load_tools, located, plain
-from practice.agent.attempt import Attempt, LimitReached, StepComplete
+from practice.agent import strategies
+from practice.agent.arguments import Given, as_tools, check_names, is_model, load_tools, located, plain
+from practice.agent.attempt import Attempt, Outcome, StepComplete
 from practice.agent.spec import AgentSpec, Limits, Strategy
 from practice.config import McpTools, ModelSpec, Workspace, Yaml, load_env, parse, read_yaml
 from practice.errors import boundary
@@ -51,7 +52,7 @@ class Agent:
         instructions: The system prompt.
         tools: Typed functions, :class:`~practice.tool.Tool` values, or what YAML takes: references, ``{"mcp": …}``.
         limits: Steps, tokens a call, seconds.
-        strategy: ``react`` or ``direct``.
+        strategy: A kind (``react``, ``best_of_n`` …), or its settings as in YAML.
         description: What it is for, for people.
         graph: A function ``(context) -> compiled LangGraph graph``, or a reference to one as in YAML.
         workspace: Where references are looked up; by default the one around the current folder.
@@ -107,13 +108,17 @@ class Agent:
         agent = cls.__new__(cls)
         with located(document, ("tools",)):
             check_names(tools)
-        with located(document, ("graph",)):
+        with located(document, ("strategy", "score") if spec.graph is None else ("graph",)):
             agent._set(spec, tuple(tools), place, None)
         return agent
 
     def _set(self, spec: AgentSpec, tools: tuple[Tool, ...], place: Workspace, own: Build | None) -> None:
         check_names(tools)
         self.spec, self.tools, self.workspace = spec, tools, place
+        if spec.strategy.kind == "code" and spec.graph is None:
+            self.tools = (strategies.code_tool(),)
+        scored = spec.strategy.kind == "best_of_n" and spec.strategy.score != "judge"
+        self._check = strategies.load_check(spec.strategy.score, place) if scored else None
         self._own, self._own_hash = own, ""
         if spec.graph is not None:
             function = Function.of(own) if own is not None else load_function(spec.graph, place)
@@ -133,7 +138,7 @@ class Agent:
     def graph(self) -> Compiled:
         """The compiled LangGraph graph; compiled at first use, once."""
         if self._graph is None:
-            self._graph = graphs.build(graphs.GraphContext(self.spec, self.tools), self._own)
+            self._graph = strategies.build(graphs.GraphContext(self.spec, self.tools, self._check), self._own)
         return self._graph
 
     def with_seconds(self, seconds: float) -> Agent:
@@ -162,10 +167,12 @@ class Agent:
             "instructions": spec.instructions,
             "limits.steps": spec.limits.steps,
             "limits.tokens": spec.limits.tokens,
-            "strategy": spec.strategy.model_dump(),
+            "strategy": spec.strategy.settings,
             "tools": [tool.name for tool in self.tools],
         }
         fields |= {f"tool {tool.name}": tool.source_hash for tool in self.tools}
+        if self._check is not None:
+            fields["strategy score source"] = self._check.source_hash
         if spec.graph is not None:
             fields |= {"graph": spec.graph, "graph source": self._own_hash}
         return fields
@@ -209,27 +216,21 @@ class Agent:
             complete,
             TEMPERATURE if temperature is None else temperature,
         )
-        output, limit, failures = "", None, list[Failure]()
+        outcome, failures = Outcome(""), list[Failure]()
         with boundary("rollout", failures.append):
-            try:
-                messages = self._messages(input, memory, history)
-                async with state:
-                    output = last_words(await graphs.run(self.graph, state, messages, own=self._own is not None))
-                limit = "tokens" if state.steps and state.steps[-1].finish == "length" else None
-            except LimitReached as reached:
-                limit = reached.limit
-                output = state.steps[-1].content if state.steps else ""
-        status: Status = "failed" if failures else "limit" if limit else "done"
+            messages = self._messages(input, memory, history)
+            outcome = await graphs.finish(self.graph, state, messages, own=self._own is not None)
+        status: Status = "failed" if failures else "limit" if outcome.limit else "done"
         return Rollout(
             id=rollout_id or f"user/0/{task}/{attempt}",
             task_id=task,
             attempt=attempt,
             steps=state.steps,
-            output="" if failures else output,
+            output="" if failures else outcome.output,
             status=status,
             usage=state.usage,
             failure=failures[0] if failures else None,
-            limit=None if failures else limit,
+            limit=None if failures else outcome.limit,
             made_by=self.spec.model.described,
         )
 
@@ -300,11 +301,13 @@ class Agent:
         self, input: str, memory: Bank | Sequence[Experience] | None, history: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
         experiences = memory.active if isinstance(memory, Bank) else memory or ()
-        texts = prompt.system_messages(self.spec.instructions, experiences, apart=self._template_has_tools)
+        acts = self.spec.strategy.kind == "code" and self.spec.graph is None
+        instructions = strategies.instructed(self.spec.instructions) if acts else self.spec.instructions
+        texts = prompt.system_messages(instructions, experiences, apart=self._template_has_tools)
         system = ({"role": "system", "content": text} for text in texts)
         return [*system, *map(dict, history), {"role": "user", "content": input}]
 
     @property
     def _template_has_tools(self) -> bool:
         """Whether the chat template puts the tools behind the first system message, as the embedded server's do."""
-        return bool(self.tools) and self.spec.model.name.startswith(EMBEDDED)
+        return bool(self.spec.tools) and self.spec.model.name.startswith(EMBEDDED)

@@ -1,19 +1,19 @@
-"""The graphs that agents run on, over plain dict messages. The only importer of langgraph."""
+"""What a graph is built from and how it is run, over plain dict messages. ``strategies`` has the graphs themselves."""
 
 from __future__ import annotations
 
 import operator
-import os
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict, cast
 
-from practice.agent.attempt import Attempt, LimitReached
+from practice.agent.arguments import last_words
+from practice.agent.attempt import Attempt, LimitReached, Outcome
 from practice.agent.messages import calls_of
 from practice.agent.spec import AgentSpec
 from practice.errors import InputError
 from practice.tool import Tool
-from practice.types import ToolSpec
+from practice.types import Rollout, Task, ToolSpec, Verdict
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -33,6 +33,16 @@ class State(TypedDict):
     messages: Annotated[list[dict[str, Any]], operator.add]
 
 
+class Scorer(Protocol):
+    """What scores an attempt of best_of_n, instead of the model."""
+
+    name: str
+
+    async def verify(self, task: Task, rollout: Rollout) -> Verdict:
+        """The score of what ``rollout`` says to ``task``, which has no answer."""
+        ...
+
+
 class GraphContext:
     """What a graph is built from: ``build(context) -> compiled graph`` over ``{"messages": [...]}``.
 
@@ -40,9 +50,15 @@ class GraphContext:
     assistant message in its last state is the output. Everything here is bound to the attempt that runs the graph.
     """
 
-    def __init__(self, spec: AgentSpec, tools: Sequence[Tool]) -> None:
+    def __init__(self, spec: AgentSpec, tools: Sequence[Tool], check: Scorer | None = None) -> None:
         self.spec = spec
         self.tools = tuple(tools)
+        self.scorer = check
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that runs the graph now."""
+        return _attempt()
 
     async def complete(self, messages: Sequence[object], tools: Sequence[Tool | ToolSpec] = ()) -> dict[str, Any]:
         """One model call: journaled, budgeted, retried, seeded by its step. Returns the assistant's message.
@@ -71,19 +87,6 @@ Build = Callable[[GraphContext], Any]
 """A user's own graph: context -> compiled graph."""
 
 
-def build(context: GraphContext, own: Build | None) -> Compiled:
-    """The compiled graph: the user's own, or the one that the strategy names. Raises InputError."""
-    # Tracing sends prompts to a third party: only for users who ask for it themselves.
-    os.environ.setdefault("LANGSMITH_TRACING", "false")
-    if own is None:
-        return _direct(context) if context.spec.strategy.kind == "direct" else _react(context)
-    graph = own(context)
-    if not hasattr(graph, "ainvoke"):
-        found = f"{type(graph).__name__} from {getattr(own, '__name__', own)!s}"
-        raise InputError("a compiled LangGraph graph (graph.compile())", found=found, key="graph")
-    return graph
-
-
 async def run(graph: Compiled, attempt: Attempt, messages: list[dict[str, Any]], *, own: bool) -> Sequence[object]:
     """Run ``graph`` to its end; the messages of its last state. Raises LimitReached, or what a node raised."""
     from langgraph.errors import GraphRecursionError
@@ -102,44 +105,16 @@ async def run(graph: Compiled, attempt: Attempt, messages: list[dict[str, Any]],
     return cast("Sequence[object]", state["messages"])
 
 
-def _react(context: GraphContext) -> Compiled:
-    """Model and tools in turn until the model answers without a call (Yao et al., arXiv 2210.03629)."""
-    from langgraph.graph import END, START, StateGraph
-
-    async def model(state: State) -> State:
-        return {"messages": [await context.complete(state["messages"], context.tools)]}
-
-    async def tools(state: State) -> State:
-        context.check()
-        return {"messages": await context.call(state["messages"][-1])}
-
-    def after(state: State) -> str:
-        return "tools" if context.has_calls(state["messages"][-1]) else END
-
-    graph: Any = StateGraph(State)  # its own types are partly unknown to a strict checker
-    graph.add_node("model", model)
-    graph.add_edge(START, "model")
-    if context.tools:
-        graph.add_node("tools", tools)
-        graph.add_edge("tools", "model")
-        graph.add_conditional_edges("model", after, ["tools", END])
-    else:
-        graph.add_edge("model", END)
-    return graph.compile()
-
-
-def _direct(context: GraphContext) -> Compiled:
-    """One call."""
-    from langgraph.graph import END, START, StateGraph
-
-    async def model(state: State) -> State:
-        return {"messages": [await context.complete(state["messages"])]}
-
-    graph: Any = StateGraph(State)
-    graph.add_node("model", model)
-    graph.add_edge(START, "model")
-    graph.add_edge("model", END)
-    return graph.compile()
+async def finish(graph: Compiled, attempt: Attempt, messages: list[dict[str, Any]], *, own: bool) -> Outcome:
+    """Run ``graph`` within ``attempt`` and its limits: what it comes to. Raises what a node raised."""
+    try:
+        async with attempt:
+            output = last_words(await run(graph, attempt, messages, own=own))
+    except LimitReached as reached:
+        said = attempt.steps[-1].content if attempt.steps else ""
+        return Outcome(said if attempt.held is None else attempt.held.output, reached.limit)
+    cut = bool(attempt.steps) and attempt.steps[-1].finish == "length"
+    return attempt.held or Outcome(output, "tokens" if cut else None)
 
 
 def _attempt() -> Attempt:

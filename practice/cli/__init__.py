@@ -23,6 +23,7 @@ from practice.cli import (
     label,
     memory,
     model,
+    model_serve,
     overfit,
     report,
     run,
@@ -68,7 +69,9 @@ judge.app.command("score")(judging.score)
 judge.app.command("label")(label.label)
 app.add_typer(judge.app, name="judge", help="LLM judges: what they say, how far to trust them.")
 app.add_typer(memory.app, name="memory", help="Read and edit the experience memory.")
-app.add_typer(model.app, name="model", help="Local models: list, pull, check.")
+model.app.command("serve")(model_serve.serve)
+model.app.command("install")(model_serve.install)
+app.add_typer(model.app, name="model", help="Local models: list, pull, check, serve.")
 app.add_typer(agent.app, name="agent", help="The agents of this workspace.")
 tool.app.command("new")(tool_new.new)
 app.add_typer(tool.app, name="tool", help="The tools of this workspace.")

@@ -1,4 +1,4 @@
-"""``practice model``: the embedded models' weights."""
+"""``practice model``: the embedded models' weights, and whether a local model answers."""
 
 from __future__ import annotations
 
@@ -86,13 +86,16 @@ async def _pull(name: str) -> object:
 
 @app.command("check")
 def check(
-    name: Annotated[str, typer.Argument(help="A model as agents name it: llamacpp/<name or path>.")],
+    name: Annotated[
+        str, typer.Argument(help="A model as agents name it: llamacpp/<name or path> or vllm/<id or path>.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Start a local model, ask it one thing, stop it."""
     from practice import local
 
-    answer, seconds = asyncio.run(_check(name if name.startswith(local.PREFIX) else f"{local.PREFIX}{name}"))
+    prefixed = name.startswith((local.PREFIX, local.VLLM_PREFIX))
+    answer, seconds = asyncio.run(_check(name if prefixed else f"{local.PREFIX}{name}"))
     if as_json:
         print_json({"model": name, "answer": answer, "seconds": seconds})
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from practice.features.observe import (
     UserFeature,
     actions,
+    answer_in,
     answer_of,
     binarise,
     features,
@@ -28,6 +29,7 @@ __all__ = [
     "Phrase",
     "UserFeature",
     "actions",
+    "answer_in",
     "answer_of",
     "binarise",
     "features",

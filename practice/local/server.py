@@ -14,7 +14,7 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,19 +22,16 @@ from typing import Any
 from pydantic import Field
 
 from practice.errors import InputError, LocalModelError
-from practice.local.registry import LocalModel, cache_dir, resolve
+from practice.local.logs import how, new_log, tail
+from practice.local.registry import LocalModel
 from practice.types import Value
 
-__all__ = ["Endpoint", "LlamaCppServer", "cores", "log_dir", "serve"]
+__all__ = ["Endpoint", "LlamaCppServer", "cores"]
 
 #: Seconds from the start of the child until it must answer: reading 1 GB from a slow disk, and warming up.
 START_TIMEOUT = 180.0
 #: Seconds that the child has to end by itself before it is killed.
 STOP_TIMEOUT = 5.0
-#: Logs of servers that are kept.
-KEPT_LOGS = 10
-#: Lines of the log that an error shows.
-TAIL_LINES = 8
 
 
 class Endpoint(Value):
@@ -50,6 +47,8 @@ class Endpoint(Value):
     """Requests that it works on at once; more than that wait their turn."""
     context: int
     """Tokens of prompt and answer together that one request may have."""
+    check: Callable[[], None] = Field(default=lambda: None, exclude=True, repr=False)
+    """Raises LocalModelError where the server has ended by itself."""
 
 
 class LlamaCppServer:
@@ -95,6 +94,7 @@ class LlamaCppServer:
             api_key=self._api_key,
             slots=self.slots,
             context=self.context,
+            check=self.check,
         )
 
     @property
@@ -105,7 +105,7 @@ class LlamaCppServer:
     def check(self) -> None:
         """Raise LocalModelError where the server has ended by itself (out of memory, mostly)."""
         if self._process is not None and self._process.returncode is not None:
-            raise self._error(f"ended with {_how(self._process.returncode)}")
+            raise self._error(f"ended with {how(self._process.returncode)}")
 
     async def __aenter__(self) -> LlamaCppServer:
         if importlib.util.find_spec("xllamacpp") is None:
@@ -127,7 +127,7 @@ class LlamaCppServer:
         await self._stop()
 
     async def _start(self) -> None:
-        self.log = _new_log(self.model.name)
+        self.log = new_log("llamacpp", self.model.name)
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", str(Path(__file__).with_name("child.py"))),
@@ -154,7 +154,7 @@ class LlamaCppServer:
         assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
-            raise self._error(f"ended with {_how(await process.wait())} before it came up")
+            raise self._error(f"ended with {how(await process.wait())} before it came up")
         return int(json.loads(line)["port"])
 
     async def _wait_until_healthy(self) -> None:
@@ -198,30 +198,8 @@ class LlamaCppServer:
         }
 
     def _error(self, what: str) -> LocalModelError:
-        tail = _tail(self.log).replace(self._api_key, "…")
-        return LocalModelError(f"the server of {self.model.name} {what}; the end of its log {self.log}:\n{tail}")
-
-
-@contextlib.asynccontextmanager
-async def serve(
-    model: str,
-    *,
-    root: Path | None = None,
-    slots: int | None = None,
-    context: int | None = None,
-    threads: int | None = None,
-    port: int = 0,
-    api_key: str | None = None,
-) -> AsyncGenerator[Endpoint]:
-    """Serve ``llamacpp/<name or path>`` for the length of the block.
-
-    A relative path counts from ``root``. Raises what :func:`~practice.local.registry.resolve` and
-    :class:`LlamaCppServer` raise.
-    """
-    found = resolve(model, root)
-    server = LlamaCppServer(found, slots=slots, context=context, threads=threads, port=port, api_key=api_key)
-    async with server:
-        yield server.endpoint
+        end = tail(self.log).replace(self._api_key, "…")
+        return LocalModelError(f"the server of {self.model.name} {what}; the end of its log {self.log}:\n{end}")
 
 
 def cores() -> int:
@@ -232,29 +210,3 @@ def cores() -> int:
         if quota != "max":
             usable = min(usable, math.ceil(int(quota) / int(period)))
     return max(1, usable)
-
-
-def log_dir() -> Path:
-    """Where servers write their logs."""
-    return cache_dir() / "logs"
-
-
-def _new_log(name: str) -> Path:
-    """A fresh log's path; of the old ones the latest few stay."""
-    folder = log_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    old = sorted(folder.glob("llamacpp-*.log"), key=lambda path: path.stat().st_mtime)
-    for path in old[: max(0, len(old) - KEPT_LOGS + 1)]:
-        path.unlink(missing_ok=True)
-    return folder / f"llamacpp-{name}-{os.getpid()}-{secrets.token_hex(3)}.log"
-
-
-def _tail(log: Path | None) -> str:
-    if log is None or not log.is_file():
-        return "(empty)"
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return "\n".join(lines[-TAIL_LINES:]) or "(empty)"
-
-
-def _how(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"

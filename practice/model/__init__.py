@@ -21,7 +21,17 @@ from practice.model.prices import LOCAL_PREFIXES, cost, is_openai_name, price_of
 from practice.model.wire import checked_params, request_tokens_bound
 from practice.types import Completion, Request
 
-__all__ = ["Model", "Secrets", "connect", "cost", "parse_json", "price_of", "request_tokens_bound", "worst_cost"]
+__all__ = [
+    "LOCAL_PREFIXES",
+    "Model",
+    "Secrets",
+    "connect",
+    "cost",
+    "parse_json",
+    "price_of",
+    "request_tokens_bound",
+    "worst_cost",
+]
 
 #: What a local server without a key is sent: openai's client insists on one.
 NO_KEY = "no-key"

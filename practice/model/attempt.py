@@ -19,6 +19,10 @@ DEFAULT_TIMEOUT = 300.0
 """Seconds for one attempt, where the caller gives none."""
 
 
+#: What only continues an assistant's last message where it is asked to. Others do so by themselves, or open a new turn.
+_ASKED_TO_CONTINUE = ("vllm/", "hosted_vllm/")
+
+
 class OneAttempt(ABC):
     """A model whose call is one attempt.
 
@@ -78,7 +82,10 @@ class OneAttempt(ABC):
         """The answer, with what of the request was not sent along."""
         dialect = self._first_dialect(request)
         while True:
-            answer = await self._post(encode(request, self._wire_name, dialect, self._params), headers, limit)
+            body = encode(request, self._wire_name, dialect, self._params)
+            if request.messages[-1].role == "assistant" and self.name.startswith(_ASKED_TO_CONTINUE):
+                body |= {"continue_final_message": True, "add_generation_prompt": False}
+            answer = await self._post(body, headers, limit)
             if not isinstance(answer, Refusal):
                 self.dialect = self.dialect.merged(dialect)
                 sent = {

@@ -28,7 +28,7 @@ from typing import Any, cast
 from practice.errors import InputError, RunError
 from practice.sandbox.base import Permit, Ran, SandboxLimits, Session
 from practice.sandbox.reply import most_bytes, read_reply
-from practice.sandbox.session import checked_files
+from practice.sandbox.session import Keeper, checked_files
 
 __all__ = ["Connect", "RemoteEngine", "Send"]
 
@@ -77,16 +77,15 @@ class RemoteEngine:
             await session.close()
 
 
-class RemoteSession:
+class RemoteSession(Keeper):
     """A :class:`~practice.sandbox.base.Session` in another place."""
 
     def __init__(self, connect: Connect, limits: SandboxLimits, files: Mapping[str, bytes]) -> None:
+        super().__init__()
         self.limits = limits
         self._connect = connect
         self._files = {name: base64.b64encode(content).decode() for name, content in files.items()}
         self._name = f"_practice_{secrets.token_hex(8)}"
-        self._loaded: dict[str, str] = {}
-        self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._send: Send | None = None
         self._ran = False
@@ -102,24 +101,6 @@ class RemoteSession:
         """Give up the connection."""
         stack, self._stack, self._send = self._stack, AsyncExitStack(), None
         await stack.aclose()
-
-    async def load(self, module: str, source: str) -> Ran:
-        """See :class:`~practice.sandbox.base.Session`."""
-        if not module.isidentifier():
-            raise InputError("the name of a module", found=module)
-        async with self._lock:
-            ran = await self._ask("load", module, source)
-            if ran.ok:
-                self._loaded.pop(module, None)
-                self._loaded[module] = source
-            return ran
-
-    async def call(self, function: str, arguments: Mapping[str, Any]) -> Ran:
-        """See :class:`~practice.sandbox.base.Session`."""
-        if "." not in function or not all(part.isidentifier() for part in function.split(".")):
-            raise InputError("module.function", found=function)
-        async with self._lock:
-            return await self._ask("call", function, dict(arguments))
 
     async def run(self, source: str) -> Ran:
         """See :class:`~practice.sandbox.base.Session`; the module's docstring says how long variables last."""

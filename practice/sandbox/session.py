@@ -12,24 +12,16 @@ from practice.sandbox.base import Ran, SandboxLimits
 from practice.sandbox.process import Box, Plan
 
 
-class ProcessSession:
-    """A :class:`~practice.sandbox.base.Session`: starts its sandbox at once, and anew after a call that cost it."""
+class Keeper:
+    """What every session does alike: names are checked, calls go one by one, what was loaded is kept to load again."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self._box: Box | None = None
+    def __init__(self) -> None:
         self._loaded: dict[str, str] = {}
         self._lock = asyncio.Lock()
-        self._over = False
 
-    async def __aenter__(self) -> ProcessSession:
-        """Start the sandbox. Raises RunError where it can't be."""
-        self._box = await Box.open(self.plan)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._over = True
-        await self._drop()
+    async def _ask(self, op: str, *args: Any) -> Ran:
+        """One request to whatever runs the code."""
+        raise NotImplementedError
 
     async def load(self, module: str, source: str) -> Ran:
         """See :class:`~practice.sandbox.base.Session`. What is loaded twice stands once, as it was last."""
@@ -48,6 +40,25 @@ class ProcessSession:
             raise InputError("module.function", found=function)
         async with self._lock:
             return await self._ask("call", function, dict(arguments))
+
+
+class ProcessSession(Keeper):
+    """A :class:`~practice.sandbox.base.Session`: starts its sandbox at once, and anew after a call that cost it."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        self._box: Box | None = None
+        self._over = False
+
+    async def __aenter__(self) -> ProcessSession:
+        """Start the sandbox. Raises RunError where it can't be."""
+        self._box = await Box.open(self.plan)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over = True
+        await self._drop()
 
     async def run(self, source: str) -> Ran:
         """See :class:`~practice.sandbox.base.Session`."""
