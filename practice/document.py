@@ -12,7 +12,7 @@ from practice.heldout import Scores, difference, estimate, metric_name
 from practice.judge import Case, JudgeErrors, judge_errors
 from practice.judged import Judged, preference, preferred
 from practice.memory import Bank
-from practice.prediction import Checked
+from practice.prediction import Foretold
 from practice.records import Records, StepRecord
 from practice.types import Delta, Estimate, Stage, Usage, Value
 
@@ -112,7 +112,7 @@ class Document(Value):
     report: str | None
     judged: Judged | None = None
     """Who judged the holdout and how, where judges alone score; before, after and delta are then preferences."""
-    predicted: tuple[Checked, ...] | None = None
+    predicted: Foretold | None = None
     """What a sample had predicted (``--dry-run --sample``) and what came, where the run is done and was sampled."""
 
     @model_serializer(mode="wrap")

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -168,19 +168,32 @@ def run_tasks(db: Database, run: str) -> dict[tuple[Phase, str], Task]:
     return {(phase, id_): Task.model_validate_json(data) for phase, id_, data in rows}
 
 
+def save_note(db: Database, run: str, key: str, value: object) -> None:
+    """Keep a JSON value with a run, beside its document; it replaces what stood under ``key``."""
+    db.execute("UPDATE runs SET notes = json_set(notes, '$.' || ?, json(?)) WHERE id = ?", [key, dumps(value), run])
+
+
+def find_notes(db: Database, run: str) -> dict[str, Any]:
+    """All that :func:`save_note` kept with a run, by key."""
+    row = db.execute("SELECT notes FROM runs WHERE id = ?", [run]).fetchone()
+    return {} if row is None else json.loads(row[0])
+
+
 def save_prediction(db: Database, run: str, of: str, prediction: Mapping[str, object]) -> None:
     """Keep what the sample ``run`` says of the run whose fingerprint is ``of``."""
-    db.execute("UPDATE runs SET notes = ? WHERE id = ?", [dumps({"of": of, "prediction": prediction}), run])
+    save_note(db, run, "of", of)
+    save_note(db, run, "prediction", prediction)
 
 
-def find_prediction(db: Database, of: str) -> dict[str, object] | None:
-    """The newest prediction for the run whose fingerprint is ``of``, as it was saved."""
+def find_prediction(db: Database, run: str) -> tuple[str, dict[str, object]] | None:
+    """(The sample's id, its prediction) for ``run``: the newest that was made before the run began; None without."""
     row = db.execute(
-        "SELECT json_extract(notes, '$.prediction') FROM runs WHERE json_extract(notes, '$.of') = ?"
-        " ORDER BY rowid DESC LIMIT 1",
-        [of],
+        "SELECT sample.id, json_extract(sample.notes, '$.prediction') FROM runs AS sample, runs AS run"
+        " WHERE run.id = ? AND json_extract(sample.notes, '$.of') = run.fingerprint AND sample.rowid < run.rowid"
+        " ORDER BY sample.rowid DESC LIMIT 1",
+        [run],
     ).fetchone()
-    return None if row is None else json.loads(row[0])
+    return None if row is None else (str(row[0]), json.loads(row[1]))
 
 
 def remove_run(db: Database, run: str) -> None:

@@ -27,7 +27,7 @@ from practice.engine import Engine, Options, Work
 from practice.judged import judged
 from practice.loop import Practice, Practised, planned_steps, practise
 from practice.memory import Bank, LeakIndex
-from practice.prediction import Checked, Prediction, check
+from practice.prediction import Foretold, Prediction, check
 from practice.records import find_prediction, highest_id
 from practice.session import Inputs, open_run, read_inputs
 from practice.store import Store, usage_by_stage
@@ -180,13 +180,15 @@ class PracticeRun:
             engine.options.note(f"the report could not be written: {type(error).__name__}: {error}")
         return document
 
-    async def _predicted(self, usage: Mapping[Stage, Usage]) -> tuple[Checked, ...] | None:
-        """What a sample had said of this run, against what came; None where there was none."""
-        said = await self.engine.store.do(lambda db: find_prediction(db, self.inputs.fingerprint))
-        if said is None:
+    async def _predicted(self, usage: Mapping[Stage, Usage]) -> Foretold | None:
+        """What a sample had said of this run before it began, against what came; None where there was none."""
+        engine = self.engine
+        found = await engine.store.do(lambda db: find_prediction(db, engine.row.id))
+        if found is None:
             return None
-        total = sum(usage.values(), Usage())
-        return check(Prediction.model_validate(said), total, self.engine.budget.elapsed)
+        sample, said = found[0], Prediction.model_validate(found[1])
+        figures = check(said, sum(usage.values(), Usage()), engine.budget.elapsed)
+        return Foretold(sample=sample, tasks=said.tasks, sampled=said.sampled, figures=figures)
 
     async def _note_holdout(self, same: bool) -> None:
         if not self.inputs.holdout:

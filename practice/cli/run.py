@@ -104,25 +104,18 @@ def _dry_run(settings: Settings, place: Workspace, options: Options, *, sample: 
 def _sampled(inputs: Inputs, n: int, options: Options, *, as_json: bool) -> tuple[int, dict[str, object]]:
     """The exit code, and what the sample says for the plan."""
     from practice.cli.live import watched
-    from practice.cli.panel import amount
+    from practice.cli.predicted import prediction_rows
     from practice.document import EXIT_CODES
     from practice.sampling import sample
 
     document, prediction = asyncio.run(watched(sample(inputs, n, options), options.progress))
     code = EXIT_CODES[document.status]
-    if prediction is None:
-        return code, {"sample": document.status}
     if as_json:
-        return code, {"prediction": prediction.model_dump(mode="json")}
-    told: dict[str, object] = {"sample": f"{prediction.tasks} tasks, {prediction.attempts} attempts"}
-    for name in ("calls", "tokens", "usd", "seconds"):
-        said = getattr(prediction, name)
-        if said is None:
-            told[f"predicted {name}"] = "price unknown"
-            continue
-        middle, low, high, worst = (amount(name, value) for value in (said.middle, said.low, said.high, said.worst))
-        told[f"predicted {name}"] = f"{middle} [{low}, {high}], at worst {worst}"
-    return code, told
+        of = {"run_id": document.run_id, "status": document.status, "usage": document.usage.model_dump(mode="json")}
+        return code, {"sample": of, "prediction": None if prediction is None else prediction.model_dump(mode="json")}
+    if prediction is None:
+        return code, {"sample": f"{document.run_id}: {document.status}; the same command goes on"}
+    return code, dict(prediction_rows(prediction, document))
 
 
 def print_plan(plan: Mapping[str, object], *, title: str, as_json: bool) -> None:

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from practice.tool.function import MAX_RESULT, Opened, Opening, Tool, call, tool_from_function
-from practice.tool.load import Function, available_tools, load_function, load_tool, workspace_tools
+from practice.tool.load import Function, available_tools, built_in_tools, load_function, load_tool, workspace_tools
 from practice.tool.loops import run_sync
 from practice.tool.mcp import load_mcp
 from practice.tool.python import python_tool
@@ -28,6 +28,7 @@ __all__ = [
     "TextCalls",
     "Tool",
     "available_tools",
+    "built_in_tools",
     "call",
     "load_function",
     "load_mcp",
