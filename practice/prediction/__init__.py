@@ -1,7 +1,7 @@
 """What a run will cost, from a sample of it: calls, tokens, usd and seconds, each with an interval and a worst case.
 
 Pure functions of figures. The sample is a few practice tasks, tried and studied as the run would (``sampling.py``);
-:func:`predict` goes through the run a hundred times in figures alone and takes the median and the middle 95 %.
+:func:`predict` goes through the run some hundred times in figures alone and takes the median and the middle 95 %.
 
 ``values``    what goes in and what comes out
 ``play``      one run gone through: how many attempts, lessons, merges and tests there are

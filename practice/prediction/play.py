@@ -19,6 +19,8 @@ HELPS = 0.5
 """The share of runs whose lessons help at all; in the others every candidate is as good as the bank."""
 GOES_ON = (0.3, 1.0)
 """After a first acceptance, the share of batches whose lessons still pass the checks."""
+REPEATS = 0.5
+"""The share of runs whose batches propose some candidates again, which are known by then; how many is drawn."""
 HABIT = (0.85, 1.25)
 """What else a first acceptance does to the cost of an attempt."""
 LEAST, MOST = 0.02, 0.98
@@ -49,6 +51,15 @@ class Played:
     accepted: int = 0
 
 
+@dataclass
+class _Arm:
+    """A candidate: what it changes in success, the words that it adds, its scores by validation task."""
+
+    gain: float
+    words: float
+    table: list[list[float]]
+
+
 def play(outline: Outline, sample: Sample, draws: random.Random) -> Played:
     """One run; ``draws`` decides all that is not known of it."""
     run = _Run(outline, sample, draws)
@@ -74,6 +85,8 @@ class _Run:
         taught = sum(task.taught.calls > 0 for task in tasks)
         self.teaches = draws.betavariate(taught + 0.5, len(tasks) - taught + 0.5)
         self.helps = draws.random() if draws.random() < HELPS else 0.0
+        self.repeats = draws.random() if draws.random() < REPEATS else 0.0
+        self.known: list[_Arm] = []
         self.goes_on, self.habit = draws.uniform(*GOES_ON), draws.uniform(*HABIT)
         attempts = [attempt for task in tasks for attempt in task.attempts]
         self.calls = _by_outcome([(attempt.reward, attempt.calls) for attempt in attempts])
@@ -100,7 +113,7 @@ class _Run:
         elif not arms:
             self.gate = self.gate.skip()
         else:
-            self._test(self.gate, [self._gain() for _ in range(arms)], self._adds(size))
+            self._test(self.gate, [self._arm(size) for _ in range(arms)])
 
     def end(self) -> Played:
         """The holdout once more where the bank has changed."""
@@ -130,22 +143,32 @@ class _Run:
             return self.sample.words * self.draws.uniform(0.7, max(1.3, size / len(self.sample.tasks)))
         return self.outline.max_words * self.draws.uniform(0.3, 1) * self.draws.randint(1, 3)
 
-    def _test(self, gate: accept.Gate, gains: list[float], words: float) -> None:
-        plan = gate.plan(len(gains))
-        tables: list[list[list[float]]] = [[[] for _ in self.incumbent] for _ in gains]
-        decision = self._decide(plan, tables, gains, words)
+    def _arm(self, size: int) -> _Arm:
+        """A candidate: another one, or one that was tested against this bank before."""
+        if self.known and self.draws.random() < self.repeats:
+            return self.draws.choice(self.known)
+        self.known.append(_Arm(self._gain(), self._adds(size), [[] for _ in self.incumbent]))
+        return self.known[-1]
+
+    def _test(self, gate: accept.Gate, arms: list[_Arm]) -> None:
+        plan = gate.plan(len(arms))
+        decision = self._decide(plan, arms)
         self.gate = gate.after(plan, decision)
         if decision.outcome == "accept" and decision.winner is not None:
-            self.incumbent = tables[decision.winner]
-            self._accept(gains[decision.winner], words)
+            winner = arms[decision.winner]
+            self.incumbent = winner.table
+            self.known.clear()
+            self._accept(winner.gain, winner.words)
 
-    def _decide(self, plan: accept.Plan, tables: list[list[list[float]]], gains: list[float], words: float) -> Decision:
+    def _decide(self, plan: accept.Plan, arms: list[_Arm]) -> Decision:
+        tables = [arm.table for arm in arms]
         while isinstance(move := plan.next(self.incumbent, tables, words=False), accept.Needs):
             self._fill(self.incumbent, move.incumbent, self.right, self.right, 0.0)
-            for arm, trials in move.arms.items():
-                right = _bounded(self.right + gains[arm])
-                wins = 0.5 + gains[arm] / 2 if plan.paired else right
-                fresh = self._fill(tables[arm], trials, wins, right, words)
+            for number, trials in move.arms.items():
+                arm = arms[number]
+                right = _bounded(self.right + arm.gain)
+                wins = 0.5 + arm.gain / 2 if plan.paired else right
+                fresh = self._fill(arm.table, trials, wins, right, arm.words)
                 self.played.duels += fresh if plan.paired else 0
         return move
 

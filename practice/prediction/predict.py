@@ -16,14 +16,17 @@ from practice.prediction.values import NAMES, Checked, Name, Outline, Prediction
 from practice.stats.means import t_quantile, z_quantile
 from practice.types import Usage
 
-RUNS = 100
-"""Runs that are gone through; down to 40 where the gate is played over many steps."""
+RUNS, STEPS = 200, 1200
+"""Runs that are gone through; fewer, down to 60, where the gate would be played more than so many times."""
 TEACHING = (0.8, 1.25)
 """Factor on what the teacher is asked: repairs come and go."""
 WORD = (1.2, 1.8)
 """Tokens that a word of a lesson takes in a prompt, with its share of what stands around lessons."""
 LESSON, MERGE = (1500, 250), (1500, 400)
 """Tokens in and out of a call that studies a group, and of one that merges, where the sample held none: at most."""
+
+PACE = (0.7, 1.4)
+"""Factor on time: an endpoint is not equally fast at all hours."""
 
 Draw = Callable[[float, float], float]
 """A number between two."""
@@ -37,11 +40,11 @@ def predict(outline: Outline, sample: Sample, seed: int = 0) -> Prediction:
     if len(sample.tasks) < 2:
         raise ValueError("an interval needs two sampled tasks")
     draws = random.Random(f"prediction/{seed}")
-    runs = max(40, min(RUNS, 400 // max(1, len(outline.batches)))) if outline.gate else RUNS
+    runs = max(60, min(RUNS, STEPS // max(1, len(outline.batches)))) if outline.gate else RUNS
     seen = [_gone_through(outline, sample, draws) for _ in range(runs)]
     worst = _worst(outline, sample)
     fastest = min(1.0, len(sample.tasks) * outline.group_size / outline.parallel)
-    times = [sample.startup + one.seconds * sample.pace * draws.uniform(0.8 * fastest, 1.2) for one in seen]
+    times = [sample.startup + one.seconds * sample.pace * draws.uniform(PACE[0] * fastest, PACE[1]) for one in seen]
     known = all(one.usd is not None for one in seen)
     return Prediction(
         tasks=len(sample.tasks),
@@ -49,7 +52,7 @@ def predict(outline: Outline, sample: Sample, seed: int = 0) -> Prediction:
         calls=_range([one.calls for one in seen], worst.calls),
         tokens=_range([one.tokens for one in seen], worst.tokens),
         usd=_range([one.usd or 0.0 for one in seen], worst.usd or 0.0) if known else None,
-        seconds=_range(times, sample.startup + worst.seconds * sample.pace * 1.2),
+        seconds=_range(times, sample.startup + worst.seconds * sample.pace * PACE[1]),
         sampled=sample.usage,
     )
 
