@@ -12,6 +12,7 @@ from practice.heldout import Scores, difference, estimate, metric_name
 from practice.judge import Case, JudgeErrors, judge_errors
 from practice.judged import Judged, preference, preferred
 from practice.memory import Bank
+from practice.prediction import Foretold
 from practice.records import Records, StepRecord
 from practice.types import Delta, Estimate, Stage, Usage, Value
 
@@ -111,12 +112,18 @@ class Document(Value):
     report: str | None
     judged: Judged | None = None
     """Who judged the holdout and how, where judges alone score; before, after and delta are then preferences."""
+    predicted: Foretold | None = None
+    """What a sample had predicted (``--dry-run --sample``) and what came, where the run is done and was sampled."""
 
     @model_serializer(mode="wrap")
     def _without_judges(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The contract's fields; what judges add is there only where judges decided something."""
+        """The contract's fields; what judges and a sample add is there only where there were any."""
         written: dict[str, Any] = rest(self)
-        return {key: value for key, value in written.items() if value is not None or key not in ("judges", "judged")}
+        return {
+            key: value
+            for key, value in written.items()
+            if value is not None or key not in ("judges", "judged", "predicted")
+        }
 
 
 class Outcome(Value):

@@ -17,6 +17,7 @@ from dataclasses import replace
 from practice import stats
 from practice.calls import gather
 from practice.heldout import Scores
+from practice.judge import Judge, Panel, Reward
 from practice.judge.gate import seats
 from practice.judge.show import show
 from practice.memory import Bank
@@ -24,7 +25,17 @@ from practice.records import Scored
 from practice.rollout import Roller, bank_tag
 from practice.types import CallKey, Decision, Phase, Rollout, Task, Verdict
 
-__all__ = ["SWAPPED", "at_equal_length", "attempted", "evened", "log_ratios", "mirrored", "pair_id", "preferences"]
+__all__ = [
+    "SWAPPED",
+    "at_equal_length",
+    "attempted",
+    "calls_a_pair",
+    "evened",
+    "log_ratios",
+    "mirrored",
+    "pair_id",
+    "preferences",
+]
 
 SWAPPED = " (swapped)"
 """Ends an evaluator's name in the verdicts of its second order."""
@@ -126,7 +137,7 @@ class _Duel:
         asked = [
             (panel, replace(judge, rollout_order="given"), order, place(stage, number))
             for stage, panel in enumerate(panels)
-            for judge in (seats(panel.judges)[0] if panel.gate else panel.judges)
+            for judge in _seated(panel)
             for number, order in enumerate(orders if judge.mode == "group" else orders[:1], start=1)
         ]
         ballots = await gather(*(panel.ballot(judge, task, order, asks, at) for panel, judge, order, at in asked))
@@ -143,6 +154,15 @@ class _Duel:
 
 
 # ---------------------------------------------------------------- pure parts
+
+
+def calls_a_pair(reward: Reward, task: Task, phase: Phase) -> int:
+    """How many calls of judges a pair of attempts takes: in both orders, or each attempt by itself."""
+    return sum(2 * len(_seated(panel)) for panel in reward.jury(task, phase))
+
+
+def _seated(panel: Panel) -> Sequence[Judge]:
+    return seats(panel.judges)[0] if panel.gate else panel.judges
 
 
 def _settled(one: Rollout, two: Rollout) -> Scored | None:

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -136,10 +136,13 @@ def find_runs(db: Database, fingerprint: str | None = None) -> list[RunRow]:
 
 
 def find_run(db: Database, run: str) -> RunRow | None:
-    """The run of this id, or of this unambiguous beginning of an id; ``last`` is the newest, judgings left out."""
+    """The run of this id, or of this unambiguous beginning of an id.
+
+    ``last`` is the newest that practised or evaluated: judgings and samples are left out.
+    """
     runs = find_runs(db)
     if run == "last":
-        return next((row for row in runs if row.fields.get("kind") != "judge"), None)
+        return next((row for row in runs if row.fields.get("kind") not in ("judge", "sample")), None)
     matches = [row for row in runs if row.id == run] or [row for row in runs if row.id.startswith(run)]
     return matches[0] if len(matches) == 1 else None
 
@@ -163,6 +166,34 @@ def run_tasks(db: Database, run: str) -> dict[tuple[Phase, str], Task]:
     """A run's tasks by phase and id; empty for a run of a database that did not keep them."""
     rows = db.execute("SELECT phase, id, data FROM tasks WHERE run = ?", [run]).fetchall()
     return {(phase, id_): Task.model_validate_json(data) for phase, id_, data in rows}
+
+
+def save_note(db: Database, run: str, key: str, value: object) -> None:
+    """Keep a JSON value with a run, beside its document; it replaces what stood under ``key``."""
+    db.execute("UPDATE runs SET notes = json_set(notes, '$.' || ?, json(?)) WHERE id = ?", [key, dumps(value), run])
+
+
+def find_notes(db: Database, run: str) -> dict[str, Any]:
+    """All that :func:`save_note` kept with a run, by key."""
+    row = db.execute("SELECT notes FROM runs WHERE id = ?", [run]).fetchone()
+    return {} if row is None else json.loads(row[0])
+
+
+def save_prediction(db: Database, run: str, of: str, prediction: Mapping[str, object]) -> None:
+    """Keep what the sample ``run`` says of the run whose fingerprint is ``of``."""
+    save_note(db, run, "of", of)
+    save_note(db, run, "prediction", prediction)
+
+
+def find_prediction(db: Database, run: str) -> tuple[str, dict[str, object]] | None:
+    """(The sample's id, its prediction) for ``run``: the newest that was made before the run began; None without."""
+    row = db.execute(
+        "SELECT sample.id, json_extract(sample.notes, '$.prediction') FROM runs AS sample, runs AS run"
+        " WHERE run.id = ? AND json_extract(sample.notes, '$.of') = run.fingerprint AND sample.rowid < run.rowid"
+        " ORDER BY sample.rowid DESC LIMIT 1",
+        [run],
+    ).fetchone()
+    return None if row is None else (str(row[0]), json.loads(row[1]))
 
 
 def remove_run(db: Database, run: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from practice import config, report
@@ -27,9 +27,11 @@ from practice.engine import Engine, Options, Work
 from practice.judged import judged
 from practice.loop import Practice, Practised, planned_steps, practise
 from practice.memory import Bank, LeakIndex
-from practice.records import highest_id
+from practice.prediction import Foretold, Prediction, check
+from practice.records import find_prediction, highest_id
 from practice.session import Inputs, open_run, read_inputs
 from practice.store import Store, usage_by_stage
+from practice.types import Stage, Usage
 
 
 async def run(
@@ -168,6 +170,7 @@ class PracticeRun:
             memory=inputs.bank_key,
             report=inputs.workspace.relative(path),
             judged=word,
+            predicted=await self._predicted(usage) if practised else None,
         )
         await records.update(status, engine.budget.elapsed, document.model_dump(mode="json"))
         try:
@@ -176,6 +179,16 @@ class PracticeRun:
         except Exception as error:  # the run is done and kept; `practice report` makes the page again
             engine.options.note(f"the report could not be written: {type(error).__name__}: {error}")
         return document
+
+    async def _predicted(self, usage: Mapping[Stage, Usage]) -> Foretold | None:
+        """What a sample had said of this run before it began, against what came; None where there was none."""
+        engine = self.engine
+        found = await engine.store.do(lambda db: find_prediction(db, engine.row.id))
+        if found is None:
+            return None
+        sample, said = found[0], Prediction.model_validate(found[1])
+        figures = check(said, sum(usage.values(), Usage()), engine.budget.elapsed)
+        return Foretold(sample=sample, tasks=said.tasks, sampled=said.sampled, figures=figures)
 
     async def _note_holdout(self, same: bool) -> None:
         if not self.inputs.holdout:

@@ -31,11 +31,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session", "toolsmith"}),
     frozenset({"agentsmith"}),
-    frozenset({"accept", "heldout", "duels", "judged", "labels", "calibration", "stability"}),
+    frozenset({"accept", "heldout", "duels", "judged", "labels", "calibration", "prediction", "stability"}),
     frozenset({"loop", "document", "report"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "judging", "comparison", "runner"}),
-    frozenset({"overfit"}),
+    frozenset({"overfit", "sampling"}),
     frozenset({"cli"}),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -11,6 +11,7 @@ import pytest
 
 from practice import sandbox
 from practice.agent import Agent
+from practice.cli import main
 from practice.config import Workspace
 from practice.errors import InputError, RunError, SandboxMissing
 from practice.fakes import ScriptedModel
@@ -146,6 +147,29 @@ async def test_64_attempts_at_once_see_nothing_of_each_other() -> None:
     rollouts = await asyncio.gather(*(agent.run(str(n)) for n in range(64)))
     assert [rollout.output for rollout in rollouts] == [f"It is {n}." for n in range(64)]
     assert engine.opened == engine.closed == 64
+
+
+def test_the_list_of_tools_says_whether_it_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed() -> dict[str, tuple[str, str]]:
+        with pytest.raises(SystemExit) as stop:
+            main(["tool", "list", "--json", "--workspace", str(tmp_path)])
+        assert not stop.value.code
+        return {row["ref"]: (row["status"], row["description"]) for row in json.loads(capsys.readouterr().out)}
+
+    def none() -> sandbox.Engine:
+        raise SandboxMissing("nothing here can run code: apt install bubblewrap")
+
+    (tmp_path / "agents").mkdir()
+    monkeypatch.setattr(sandbox, "engine", InProcess)
+    status, description = listed()["python"]
+    assert status == "built in" and description.startswith("Run Python code in a sandbox")
+    monkeypatch.setattr(sandbox, "engine", none)
+    assert listed() == {"python": ("no sandbox", "nothing here can run code: apt install bubblewrap")}
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/python.py").write_text('def python(code: str) -> str:\n    """Ours."""\n    return code\n')
+    assert listed() == {"python": ("own", "Ours.")}
 
 
 # ---------------------------------------------------------------- in the real sandbox

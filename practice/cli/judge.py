@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from practice.cli.common import AsJson, WorkspaceDir, note, print_json, workspace
+from practice.cli.common import AsJson, WorkspaceDir, note, open_store, print_json, workspace
 from practice.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from practice.config import Workspace
     from practice.stability import ScoreTable, StabilityReport
     from practice.stability.result import VerdictName
 
@@ -73,10 +75,12 @@ def stability(
         )
     if scores is None:
         load = _Load(seed, concurrency, tokens, fresh)
-        name, table, reasons = _judged(run, rollouts, panel, load, directory, as_json=as_json)
+        judged, name, table, reasons = _judged(run, rollouts, panel, load, directory, as_json=as_json)
     else:
-        name, table, reasons = _given(scores, panel)
+        judged, name, table, reasons = _given(scores, panel)
     found = analyse(table, cuts=cuts, reasons=reasons, seed=seed)
+    if judged is not None:
+        _keep(found, name, judged, workspace(directory))
     files = _write(found, name, _reports(report, scores, directory))
     if as_json:
         print_json(found)
@@ -95,8 +99,8 @@ class _Load(NamedTuple):
     fresh: bool
 
 
-Source = tuple[str, "ScoreTable", "Mapping[str, Mapping[str, tuple[str, ...]]] | None"]
-"""What is analysed: its name, its scores, and the judges' words where they are at hand."""
+Source = tuple[str | None, str, "ScoreTable", "Mapping[str, Mapping[str, tuple[str, ...]]] | None"]
+"""What is analysed: the run that judged, a name, scores, and the judges' words where they are at hand."""
 
 
 def _given(scores: Path, panel: Path | None) -> Source:
@@ -104,7 +108,7 @@ def _given(scores: Path, panel: Path | None) -> Source:
 
     if panel is not None:
         raise InputError("no --panel beside --scores: who judged stands in the file", found=str(panel), key="--panel")
-    return scores.stem, read_scores(scores), None
+    return None, scores.stem, read_scores(scores), None
 
 
 def _judged(
@@ -133,7 +137,16 @@ def _judged(
             print_json({"run_id": document.run_id, "status": document.status, "usage": document.usage.model_dump()})
         raise typer.Exit(STOPPED[document.status])
     name = rollouts.stem if rollouts is not None else document.run_id
-    return name, found.table, found.reasons
+    return document.run_id, name, found.table, found.reasons
+
+
+def _keep(found: StabilityReport, name: str, run: str, place: Workspace) -> None:
+    """With the run that judged, where ``practice runs show`` finds it."""
+    from practice.records import save_note
+
+    kept = {"name": name, "report": json.loads(found.model_dump_json())}
+    with open_store(place) as store:
+        store.now(lambda db: save_note(db, run, "stability", kept))
 
 
 def _reports(given: Path | None, scores: Path | None, directory: Path | None) -> Path:

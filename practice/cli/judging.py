@@ -15,8 +15,9 @@ from practice.errors import InputError
 
 if TYPE_CHECKING:
     from practice.config import Evaluator, ModelSpec, Workspace
+    from practice.document import Document
     from practice.engine import Options
-    from practice.judging import Collected, JudgedGroup, Load, Told
+    from practice.judging import Collected, JudgedGroup, Load, Tally, Told
 
 
 def score(
@@ -58,7 +59,7 @@ def score(
     if as_json:
         print_json(_document(found, lines))
     else:
-        _show(found)
+        tally_table(found.tally, found.document)
     note(f"verdicts: {path}")
     raise typer.Exit(EXIT_CODES[found.document.status])
 
@@ -167,14 +168,11 @@ def _document(found: Collected, lines: Sequence[dict[str, Any]]) -> dict[str, An
     }
 
 
-def _show(found: Collected) -> None:
+def tally_table(tally: Tally, document: Document) -> None:
     """One line an evaluator: how many verdicts, their mean, what is missing or was not honoured."""
     rows: list[tuple[object, ...]] = []
-    for key in found.table.evaluators:
-        said = [told.verdict.score for told in found.told if told.evaluator == key.name]
-        known = [score for score in said if score is not None]
-        mean = f"{sum(known) / len(known):.3f}" if known else "none"
-        rows.append((key.name, key.model, len(known), len(said) - len(known), mean, ", ".join(key.unavailable)))
-    document = found.document
-    title = f"{document.run_id}: {document.status}, {len(found.table.groups)} groups, {document.usage.calls:,} calls"
+    for line in tally.evaluators:
+        mean = "none" if line.mean is None else f"{line.mean:.3f}"
+        rows.append((line.name, line.model, line.scored, line.missing, mean, ", ".join(line.unavailable)))
+    title = f"{document.run_id}: {document.status}, {tally.groups} groups, {document.usage.calls:,} calls"
     table(["evaluator", "model", "scored", "missing", "mean score", "not honoured"], rows, title=title)

@@ -44,7 +44,7 @@ def overfit(
     if as_json:
         print_json(document)
     else:
-        _panel(document, place)
+        panel(document, place)
     raise typer.Exit(EXIT_CODES[document.status])
 
 
@@ -70,19 +70,11 @@ def _dry_run(inputs: Inputs, *, as_json: bool) -> None:
     print_plan(plan, title="What this overfit would do", as_json=as_json)
 
 
-def _panel(document: Overfit, place: Workspace) -> None:
+def panel(document: Overfit, place: Workspace) -> None:
     """The verdict, the tasks before and after, the three aspects with their counts, the experiences."""
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    from practice.cli.common import stdout
-    from practice.cli.panel import cost_line
+    from practice.cli.panel import cost_line, rows_panel
     from practice.overfit.verdict import NAMES, STATES
 
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
     rows: list[tuple[str, str]] = [("verdict", document.verdict)]
     rows += [("next", document.advice)] if document.advice else []
     rows.append(("", ""))
@@ -97,9 +89,7 @@ def _panel(document: Overfit, place: Workspace) -> None:
     rows += [("cost", cost_line(document.usage))]
     rows += [("bank", document.memory)] if document.memory else []
     rows += [("report", str(place.root / document.report))] if document.report else []
-    for name, text in rows:
-        grid.add_row(name, Text(text))
-    stdout().print(Panel(grid, title=f"{document.run_id}: overfit, {document.status}", title_align="left"))
+    rows_panel(rows, title=f"{document.run_id}: overfit, {document.status}")
 
 
 def _change(before: Solved, after: Solved | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from practice.cli.common import stdout
+from practice.cli.predicted import foretold_text
 
 if TYPE_CHECKING:
     from practice.config import Workspace
@@ -37,30 +39,18 @@ def figure(estimate: Estimate | None) -> str:
 
 def closing_panel(document: Document, place: Workspace) -> None:
     """Before, after, interval, cost, and the experiences with their evidence."""
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, text in _lines(document):
-        grid.add_row(name, Text(text))
-    for outcome, text in _proposed(document, place):
-        grid.add_row(outcome, Text(text))
-    grid.add_row("", "")
+    rows = [*_lines(document), *_proposed(document, place), ("", "")]
     if not document.experiences:
-        grid.add_row("memory", Text("no experience is active"))
+        rows.append(("memory", "no experience is active"))
     for experience in document.experiences:
         said = f"{experience.text}\n"
         tested = f"{experience.helpful} validation tasks better, {experience.harmful} worse; "
-        grid.add_row(experience.id, Text(f"{said}  ({tested}drawn from {len(experience.evidence)} rollouts)"))
-    grid.add_row("", "")
-    grid.add_row("bank", Text(document.memory))
+        rows.append((experience.id, f"{said}  ({tested}drawn from {len(experience.evidence)} rollouts)"))
+    rows += [("", ""), ("bank", document.memory)]
     if document.report:
-        grid.add_row("report", Text(str(place.root / document.report)))
+        rows.append(("report", str(place.root / document.report)))
     title = {"done": "done", "budget": "stopped by the budget", "interrupted": "interrupted", "failed": "failed"}
-    stdout().print(Panel(grid, title=f"{document.run_id}: {title[document.status]}", title_align="left"))
+    rows_panel(rows, title=f"{document.run_id}: {title[document.status]}")
 
 
 def _proposed(document: Document, place: Workspace) -> list[tuple[str, str]]:
@@ -109,7 +99,8 @@ def _lines(document: Document) -> list[tuple[str, str]]:
     ]
     if document.judges is not None:
         lines.append(("judges", document.judges.sentence))
-    return [*lines, ("cost", cost_line(document.usage))]
+    lines.append(("cost", cost_line(document.usage)))
+    return [*lines, ("predicted", foretold_text(document.predicted))] if document.predicted else lines
 
 
 def _judged(found: Judged) -> str:
@@ -137,16 +128,23 @@ def cost_line(usage: UsageReport) -> str:
     return f"{usage.calls:,} calls, {tokens}, {money}, {timedelta(seconds=round(usage.seconds))}"
 
 
-def evaluation_panel(document: Document) -> None:
-    """The score with its interval, and what it cost."""
+def rows_panel(rows: Sequence[tuple[str, str]], *, title: str) -> None:
+    """(Name, text) rows in a frame."""
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
 
-    rollouts = document.rollouts
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
+    for name, text in rows:
+        grid.add_row(name, Text(text))
+    stdout().print(Panel(grid, title=title, title_align="left"))
+
+
+def evaluation_panel(document: Document) -> None:
+    """The score with its interval, and what it cost."""
+    rollouts = document.rollouts
     rows = [
         ("agent", document.agent),
         ("score", figure(document.after)),
@@ -154,6 +152,4 @@ def evaluation_panel(document: Document) -> None:
         ("rollouts", f"{rollouts.done} done, {rollouts.limit} at a limit, {rollouts.failed} failed"),
         ("cost", cost_line(document.usage)),
     ]
-    for name, text in rows:
-        grid.add_row(name, Text(text))
-    stdout().print(Panel(grid, title=f"{document.run_id}: {document.status}", title_align="left"))
+    rows_panel(rows, title=f"{document.run_id}: {document.status}")

@@ -36,21 +36,15 @@ def list_runs(directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(run: Run, directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
-    """One run: its closing panel, or its document."""
-    from practice.document import Document
+    """One run as its own command shows it at its end, or that command's document."""
+    from practice.cli.shown import show_run
 
     place = workspace(directory)
     with open_store(place) as store:
         row = find_run(store, run)
-    if row.document is None:
-        raise InputError("a run that has come to an end", found=f"{row.id} is {row.status}", key="RUN")
-    document = Document.model_validate(row.document)
-    if as_json:
-        print_json(document)
-        return
-    from practice.cli.panel import closing_panel
-
-    closing_panel(document, place)
+        if row.document is None:
+            raise InputError("a run that has come to an end", found=f"{row.id} is {row.status}", key="RUN")
+        show_run(store, row, place, as_json=as_json)
 
 
 @app.command("remove")

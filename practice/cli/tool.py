@@ -34,11 +34,17 @@ Reads = Annotated[
 @app.command("list")
 def list_tools(directory: WorkspaceDir = None, as_json: AsJson = False) -> None:
     """The tools that an agent's ``tools:`` can name, and whether generated ones are approved."""
-    from practice.tool import workspace_tools
+    from practice.errors import SandboxMissing
+    from practice.tool import built_in_tools, load_tool, workspace_tools
     from practice.tool.generated import generated_names, read_generated
 
     place = workspace(directory)
     rows = [{"ref": ref, "status": "own", "description": tool.spec.description} for ref, tool in workspace_tools(place)]
+    for name in built_in_tools(place):
+        try:
+            rows.append({"ref": name, "status": "built in", "description": load_tool(name, place).spec.description})
+        except SandboxMissing as error:
+            rows.append({"ref": name, "status": "no sandbox", "description": str(error)})
     for name in generated_names(place):
         try:
             made = read_generated(name, place)

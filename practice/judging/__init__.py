@@ -6,7 +6,17 @@ collect   judge them all; :class:`Collected` is the table of scores and the judg
 
 from __future__ import annotations
 
-from practice.judging.collect import Collected, Load, Told, collect
+from practice.judging.collect import Collected, EvaluatorLine, Load, Tally, Told, collect
 from practice.judging.sources import JudgedGroup, groups_of_run, read_rollouts
 
-__all__ = ["Collected", "JudgedGroup", "Load", "Told", "collect", "groups_of_run", "read_rollouts"]
+__all__ = [
+    "Collected",
+    "EvaluatorLine",
+    "JudgedGroup",
+    "Load",
+    "Tally",
+    "Told",
+    "collect",
+    "groups_of_run",
+    "read_rollouts",
+]

@@ -16,14 +16,14 @@ from practice.evaluation import NO_EDITS, NO_GROUPS
 from practice.judge import Judge, Panel, Reward, judges_of
 from practice.judging.sources import JudgedGroup
 from practice.memory import Bank
-from practice.records import Records, Scored
+from practice.records import Records, Scored, save_note
 from practice.session import digest, find_or_begin
 from practice.stability import Duel, EvaluatorKey, ScoreTable
 from practice.stability.build import build_table
 from practice.store import Database, Store, usage_by_stage
-from practice.types import CallKey, Phase, Task, Verdict
+from practice.types import CallKey, Phase, Task, Value, Verdict
 
-__all__ = ["Collected", "Load", "Told", "collect"]
+__all__ = ["Collected", "EvaluatorLine", "Load", "Tally", "Told", "collect"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,26 @@ class Told:
     verdict: Verdict
 
 
+class EvaluatorLine(Value):
+    """What one evaluator said, in one line."""
+
+    name: str
+    model: str | None
+    scored: int
+    missing: int
+    mean: float | None
+    """Of its scores; None where it gave none."""
+    unavailable: tuple[str, ...]
+    """Axes that the endpoint, or the rollouts, do not give effect to."""
+
+
+class Tally(Value):
+    """What a panel said, a line an evaluator; kept with the run."""
+
+    groups: int
+    evaluators: tuple[EvaluatorLine, ...]
+
+
 @dataclass(frozen=True)
 class Collected:
     """What the evaluators said."""
@@ -55,6 +75,23 @@ class Collected:
     told: tuple[Told, ...]
     document: Document
     """Of the run that judged: its id, status and usage. Not ``done``: the table lacks what is not yet judged."""
+
+    @property
+    def tally(self) -> Tally:
+        """One line an evaluator: how many verdicts, their mean, what is missing or was not honoured."""
+        return Tally(groups=len(self.table.groups), evaluators=tuple(map(self._line, self.table.evaluators)))
+
+    def _line(self, key: EvaluatorKey) -> EvaluatorLine:
+        said = [told.verdict.score for told in self.told if told.evaluator == key.name]
+        known = [score for score in said if score is not None]
+        return EvaluatorLine(
+            name=key.name,
+            model=key.model,
+            scored=len(known),
+            missing=len(said) - len(known),
+            mean=sum(known) / len(known) if known else None,
+            unavailable=key.unavailable,
+        )
 
 
 async def collect(
@@ -118,8 +155,10 @@ async def collect(
                 document = await _Grid(engine, groups, judges, again=row.status == "failed").go()
                 records = engine.records
         honoured = await store.do(lambda db: _refused(db, row.id))
-    keys = tuple(_key(e, j, model, honoured, groups) for e, j in zip(evaluators, judges, strict=True))
-    return _collected(groups, keys, records, document)
+        keys = tuple(_key(e, j, model, honoured, groups) for e, j in zip(evaluators, judges, strict=True))
+        found = _collected(groups, keys, records, document)
+        await store.do(lambda db: save_note(db, row.id, "tally", found.tally.model_dump(mode="json")))
+    return found
 
 
 def _fields(

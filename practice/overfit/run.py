@@ -26,7 +26,7 @@ from practice.overfit.result import AspectName, AspectResult, Overfit, Solved, T
 from practice.overfit.said import content
 from practice.overfit.shown import aspects
 from practice.overfit.verdict import Chain, advice_on, link_of, sentence
-from practice.records import Records
+from practice.records import Records, save_note
 from practice.rollout import bank_tag
 from practice.runner import PracticeRun, work_of
 from practice.session import Inputs, open_run, read_inputs, tasks_digest
@@ -75,7 +75,7 @@ async def overfit(
             if opened.finished and opened.row.document is not None:
                 options.note(f"run {opened.row.id} is finished: nothing was called; --fresh begins a new one")
                 document = Document.model_validate(opened.row.document)
-                return conclude(inputs, document, await Records.load(store, opened.row.id), start)
+                return await _kept(store, conclude(inputs, document, await Records.load(store, opened.row.id), start))
             if opened.resumed:
                 options.note(f"going on with run {opened.row.id}")
             async with Engine(store, opened.row, work_of(inputs), options) as engine:
@@ -150,13 +150,19 @@ class _Overfit:
             return practised
 
         document = await self.engine.finish(work, run.end)
-        return conclude(self.inputs, document, self.engine.records, start)
+        return await _kept(self.engine.store, conclude(self.inputs, document, self.engine.records, start))
 
     async def _measure(self, bank: Bank, when: str) -> Sequence[Sequence[float | None]]:
         """The tasks with ``bank`` in the prompt; a bank that is as it was is not measured again."""
         engine, evaluate, tasks = self.engine, self.inputs.settings.evaluate, self.inputs.practice
         engine.options.progress.enter(f"{when} practice", len(tasks) * evaluate.trials)
         return await trials(engine.roller, bank, tasks, "holdout", evaluate.trials, evaluate.temperature)
+
+
+async def _kept(store: Store, found: Overfit) -> Overfit:
+    """Kept with the run, for those who ask for it later without its settings."""
+    await store.do(lambda db: save_note(db, found.run_id, "overfit", found.model_dump(mode="json")))
+    return found
 
 
 def conclude(inputs: Inputs, document: Document, records: Records, start: Bank) -> Overfit:

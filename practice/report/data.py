@@ -65,6 +65,7 @@ def collect(db: Database, run_id: str) -> Page:
         hashes=hashes,
         calibration=_calibration(db, row),
         judges=_judges(row),
+        predicted=None if row.document is None else Document.model_validate(row.document).predicted,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from practice.calibration import Calibration
 from practice.judged import Judged
+from practice.prediction import Foretold
 from practice.records import GroupRecord, StepRecord
 from practice.stats import Bounds
 from practice.types import Delta, Estimate, Experience, Phase, Rollout, Stage, Usage, Value
@@ -204,5 +205,7 @@ class Page(Value):
     hashes: tuple[tuple[str, str], ...]
     calibration: Calibration | None = None
     """What a person's labels make of the judges; None where nobody labelled."""
+    predicted: Foretold | None = None
+    """What a sample had said of the run's cost, and what came; None where there was no sample."""
     judges: str = ""
     """How often the judges erred where a verifier could tell; empty where none could."""

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from practice.tool.function import MAX_RESULT, Opened, Opening, Tool, arguments_of, call, tool_from_function
-from practice.tool.load import Function, available_tools, load_function, load_tool, workspace_tools
+from practice.tool.load import Function, available_tools, built_in_tools, load_function, load_tool, workspace_tools
 from practice.tool.loops import run_sync
 from practice.tool.mcp import load_mcp
 from practice.tool.python import python_tool
@@ -29,6 +29,7 @@ __all__ = [
     "Tool",
     "arguments_of",
     "available_tools",
+    "built_in_tools",
     "call",
     "load_function",
     "load_mcp",

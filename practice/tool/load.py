@@ -95,6 +95,12 @@ def available_tools(workspace: Workspace) -> dict[str, str]:
     return tools
 
 
+def built_in_tools(workspace: Workspace) -> tuple[str, ...]:
+    """The names of the tools that are there without a file, but for those that a tool of the workspace has taken."""
+    taken = {*available_tools(workspace), *generated_names(workspace)}
+    return tuple(name for name in (PYTHON,) if name not in taken)
+
+
 def workspace_tools(workspace: Workspace) -> tuple[tuple[str, Tool], ...]:
     """(reference, tool) of every function in ``tools/*.py`` that can be a tool; a bare name where that is enough.
 
