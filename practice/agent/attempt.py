@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
+from practice import traces
 from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
 from practice.agent.spec import Limits
 from practice.errors import CallFailed, nearest
@@ -168,7 +169,9 @@ class Attempt:
         if left <= 0:
             raise LimitReached("seconds")
         started = time.monotonic()
-        results = await asyncio.gather(*(self._answer(wanted, left) for wanted in calls))
+        results = await asyncio.gather(
+            *(traces.tool(self._answer(wanted, left), wanted, self._about(wanted.name)) for wanted in calls)
+        )
         self._work.seconds += time.monotonic() - started
         done = tuple(result for result in results if result is not None)
         if step is not None:
@@ -178,6 +181,10 @@ class Attempt:
         return [result_dict(result) for result in done]
 
     # ------------------------------------------------------------------ inside
+
+    def _about(self, name: str) -> str:
+        tool = self.tools.get(name)
+        return "" if tool is None else tool.spec.description
 
     async def _answer(self, wanted: ToolCall, seconds: float) -> ToolResult | None:
         """What the tool said; None where it did not end within ``seconds``."""
