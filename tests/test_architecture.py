@@ -33,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"rollout", "advantage", "bankfile", "session", "toolsmith"}),
     frozenset({"agentsmith"}),
     frozenset({"accept", "heldout", "duels", "judged", "labels", "calibration", "stability"}),
-    frozenset({"loop", "document", "report"}),
+    frozenset({"loop", "document", "report", "inspectlog"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "judging", "comparison", "runner"}),
     frozenset({"overfit"}),
