@@ -60,15 +60,15 @@ class Sender(SpanProcessor):
         if len(self._queue) >= BATCH:
             self._wake.set()
 
-    async def aclose(self, seconds: float = AT_END) -> None:
-        """Send what is left, for at most ``seconds``; the thread, a daemon, ends by itself."""
+    async def aclose(self, seconds: float | None = None) -> None:
+        """Send what is left, for at most ``seconds`` (:data:`AT_END`); the thread, a daemon, ends by itself."""
         self._closing = True
         self._wake.set()
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
 
         def wait() -> None:
-            self._done.wait(seconds)
+            self._done.wait(AT_END if seconds is None else seconds)
             with suppress(RuntimeError):  # the loop was closed before: nobody waits any more
                 loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
 

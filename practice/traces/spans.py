@@ -66,9 +66,10 @@ class Spans:
         """``keys``: secrets that may stand in what is said; those in the environment are known."""
         headers = traces.headers_of(config)
         self.content = config.content
-        named = (value for variable, value in os.environ.items() if _SECRET.search(variable) and len(value) > 7)
-        sent = [part for value in headers.values() for part in (value, value.rpartition(" ")[2])]
-        self._secrets = Secrets(*keys, *named, *sent)
+        named = (value for variable, value in os.environ.items() if _SECRET.search(variable))
+        sent = (part for value in headers.values() for part in (value, value.rpartition(" ")[2]))
+        # A short one is a word, as a project's name in a header: to take it out would take words out of texts.
+        self._secrets = Secrets(*(value for value in (*keys, *named, *sent) if value and len(value) > 7))
         self.sender = Sender(OTLPSpanExporter(endpoint=config.url, headers=headers, timeout=TIMEOUT))
         about = {"service.name": "practice", "service.version": practice.__version__, "practice.run": run}
         provider = TracerProvider(resource=Resource.create(about), id_generator=_Ids(), shutdown_on_exit=False)
