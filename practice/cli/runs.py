@@ -59,7 +59,7 @@ def export(
     run: Run,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="PATH", help="A folder; or FILE.json, for the last evaluation alone."),
+        typer.Option("-o", metavar="PATH", help="A folder; or FILE.json, for the last evaluation alone."),
     ] = Path("logs"),
     form: Annotated[Literal["inspect"], typer.Option("--format", help="The format of the files.")] = "inspect",
     directory: WorkspaceDir = None,
