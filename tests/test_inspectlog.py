@@ -282,7 +282,7 @@ def log_of(rollout: Rollout, reward: float | None = 1.0, bank: Bank | None = Non
 
 def rollout(**fields: Any) -> Rollout:
     whole: dict[str, Any] = {"id": "holdout/0/t/0@x", "task_id": "t", "attempt": 0, "steps": (), "output": "4"}
-    return Rollout(**{**whole, "status": "done", **fields})
+    return Rollout.model_validate({**whole, "status": "done", **fields})
 
 
 def test_calls_that_do_not_parse_thoughts_and_tool_errors_are_kept() -> None:
