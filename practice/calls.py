@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from practice import traces
 from practice.budget import Budget, Cost
 from practice.errors import CallFailed, EndpointError, LocalModelError
 from practice.model import Model, parse_json, request_tokens_bound
@@ -160,7 +161,8 @@ class Calls:
                     await self.journal.sent(key, request, reserved, model=endpoint.model.name)
                 if endpoint.start is not None:
                     await endpoint.start()
-                completion = await self._post(endpoint.model, key, request, timeout)
+                answer = self._post(endpoint.model, key, request, timeout)
+                completion = await traces.chat(answer, endpoint.model.name, key, request)
                 if completion.usage_known:
                     usage = completion.usage
                     actual = Cost(usage.input_tokens + usage.output_tokens, usage.usd)

@@ -22,7 +22,7 @@ from practice.judge.gate import seats
 from practice.judge.show import show
 from practice.memory import Bank
 from practice.records import Scored
-from practice.rollout import Roller, bank_tag
+from practice.rollout import Roller, bank_tag, rollout_id
 from practice.types import CallKey, Decision, Phase, Rollout, Task, Verdict
 
 __all__ = [
@@ -88,11 +88,6 @@ def pair_id(phase: Phase, task: str, attempt: int, one: Bank, two: Bank, *, even
     return f"{phase}/pair/{task}/{attempt}@{bank_tag(one)}~{bank_tag(two)}{_EVEN if even else ''}"
 
 
-def rollout_id(phase: Phase, task: str, attempt: int, bank: Bank) -> str:
-    """The id of an attempt outside practice, as :meth:`Roller.attempt` gives it."""
-    return f"{phase}/0/{task}/{attempt}@{bank_tag(bank)}"
-
-
 class _Duel:
     """Two banks' attempts in one phase."""
 
@@ -106,7 +101,7 @@ class _Duel:
         A pair without an outcome is kept in memory alone: a run that goes on after a dead endpoint tries it again.
         """
         scores = self.roller.records.scores
-        ids = [rollout_id(self.phase, task.id, attempt, bank) for bank in self.banks]
+        ids = [rollout_id(self.phase, 0, task.id, attempt, bank) for bank in self.banks]
         one, two = (self.roller.records.rollouts[id_] for id_ in ids)
         even = self.even and not _alike_in_length(one, two)
         id_ = pair_id(self.phase, task.id, attempt, *self.banks, even=even)
@@ -207,7 +202,7 @@ def log_ratios(roller: Roller, one: Bank, two: Bank, tasks: Sequence[Task], phas
     known = roller.records.rollouts
 
     def ratio(task: str, attempt: int) -> float:
-        return log_ratio(*(known[rollout_id(phase, task, attempt, bank)] for bank in (one, two)))
+        return log_ratio(*(known[rollout_id(phase, 0, task, attempt, bank)] for bank in (one, two)))
 
     return [[ratio(task.id, attempt) for attempt in range(n)] for task in tasks]
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from practice.agent import Agent
 from practice.budget import Budget
 from practice.calls import Ask, Calls
-from practice.config import BudgetConfig, ModelSpec
+from practice.config import BudgetConfig, ModelSpec, TracesConfig
 from practice.document import Document, DocumentStatus
 from practice.endpoints import Endpoints
 from practice.errors import BudgetExhausted, InputError, RunError
@@ -22,6 +23,9 @@ from practice.progress import Progress
 from practice.records import Records, RunRow
 from practice.rollout import Roller
 from practice.store import RunJournal, Store
+
+if TYPE_CHECKING:
+    from practice.traces.spans import Spans
 
 Note = Callable[[str], None]
 Result = TypeVar("Result")
@@ -58,6 +62,7 @@ class Work:
     timeout: float
     retrieve: int | None
     budget: BudgetConfig
+    traces: TracesConfig | None = None
 
 
 class Engine:
@@ -95,6 +100,7 @@ class Engine:
             retrieve=work.retrieve,
             endpoints=self.endpoints.get,
         )
+        self._spans = await self._send_spans()
         self._clock = asyncio.create_task(self._tick())
         return self
 
@@ -103,7 +109,22 @@ class Engine:
     ) -> None:
         self._clock.cancel()
         await self.work.reward.aclose()
-        await self.endpoints.__aexit__(kind, error, trace)
+        try:
+            await self.endpoints.__aexit__(kind, error, trace)
+        finally:
+            if self._spans is not None:
+                await self._spans.__aexit__(kind, error, trace)
+
+    async def _send_spans(self) -> Spans | None:
+        """From here on what the run does is told to a collector, where the settings name one."""
+        work = self.work
+        if work.traces is None:
+            return None
+        from practice.traces.spans import Spans
+
+        names = {spec.api_key_env for spec in (work.agent.spec.model, work.teacher)}
+        keys = [os.environ.get(name) for name in names if name is not None]
+        return await Spans(work.traces, self.row.id, self.row.name, keys).__aenter__()
 
     def ask(self, spec: ModelSpec | None) -> Ask:
         """How a stage talks to a model; None is the teacher's."""
@@ -116,25 +137,28 @@ class Engine:
     ) -> Document:
         """Do the work; whatever stops it, end with a document that says so."""
         note, run = self.options.note, self.row.id
+
+        async def close(status: DocumentStatus, result: Result | None = None) -> Document:
+            self._clock.cancel()  # nothing may write "running" over the end
+            if self._spans is not None:
+                self._spans.ended(status)
+            return await end(status, result)
+
         try:
             result = await work()
-            self._clock.cancel()  # nothing may write "running" over the end
-            return await end("done", result)
+            return await close("done", result)
         except BudgetExhausted as error:
             note(f"stopped by the budget: {error}. The same command under a larger one goes on.")
-            self._clock.cancel()
-            return await end("budget", None)
+            return await close("budget")
         except asyncio.CancelledError:
             note(f"interrupted. The same command goes on with run {run}.")
-            self._clock.cancel()
-            return await end("interrupted", None)
+            return await close("interrupted")
         except InputError:
             raise
         except Exception as error:
             what = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
             note(f"stopped: {what}. The same command goes on with run {run}.")
-            self._clock.cancel()
-            return await end("failed", None)
+            return await close("failed")
 
     async def _tick(self) -> None:
         """Keep the run's seconds in the database, so that a kill loses at most a few of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from practice import config, prompt
+from practice import config, prompt, traces
 from practice.agent import Agent
 from practice.config import BudgetConfig, EvaluateConfig, RolloutsConfig, Settings, TasksConfig, Workspace
 from practice.document import (
@@ -60,6 +60,8 @@ async def evaluate(
     else:
         place = config.choose_workspace(None if workspace is None else Path(workspace), None, Path.cwd())
     config.load_env(place)
+    told = config.load_traces(place)
+    traces.check(told)
     loaded = load_tasks(str(tasks), place, skip_bad=options.skip_bad).tasks[:limit]
     built = Agent.from_yaml(place.path(agent), workspace=place)
     built = built.with_seconds(min(built.spec.limits.seconds, rollouts.timeout))
@@ -78,6 +80,7 @@ async def evaluate(
         timeout=rollouts.timeout,
         retrieve=None,
         budget=budget or BudgetConfig(),
+        traces=told,
     )
     async with Store(place.db) as store:
         row = await find_or_begin(store, "eval", fields, bank, {"holdout": loaded}, fresh=options.fresh)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from practice import accept, advantage, duels, prompt
+from practice import accept, advantage, duels, prompt, traces
 from practice.calls import Ask, gather
 from practice.config import Settings
 from practice.errors import boundary
@@ -91,13 +91,27 @@ class Practised:
 async def practise(p: Practice) -> Practised:
     """Practise on every batch, keep what is shown to help, measure before and after."""
     bank = p.start
-    before = await measure(p, bank, "before")
+    before = await traces.within(measure(p, bank, "before"), "holdout before", known=not p.holdout)
     for batch in batches(p):
         p.progress.enter(f"{named(batch)}: practising", len(batch.tasks) * p.settings.rollouts.group_size)
-        facts = behaviour(p)  # of earlier batches: a group goes on before its own batch is complete
-        studied = await gather(*(study(p, batch, task, bank, facts) for task in batch.tasks))
-        p.history += [group for group, _ in studied]
-        step = known_step(p, batch) or await decide(p, batch, bank, [record for _, record in studied])
+        with traces.part(named(batch), known=known_step(p, batch) is not None, step=batch.index):
+            facts = behaviour(p)  # of earlier batches: a group goes on before its own batch is complete
+            studied = await gather(
+                *(
+                    traces.within(
+                        study(p, batch, task, bank, facts),
+                        f"group {task.id}",
+                        known=(batch.index, task.id) in p.records.groups,
+                        task=task.id,
+                        phase="practice",
+                        epoch=batch.epoch,
+                    )
+                    for task in batch.tasks
+                )
+            )
+            p.history += [group for group, _ in studied]
+            step = known_step(p, batch) or await decide(p, batch, bank, [record for _, record in studied])
+            traces.note(outcome=step.decision.outcome)
         p.gate = next_gate(p, step, bank)
         if step.bank.digest() != bank.digest():
             p.history.clear()  # what was done under another bank says little about this one
@@ -107,7 +121,7 @@ async def practise(p: Practice) -> Practised:
         p.progress.decided(batch.index, step.decision)
     if bank.digest() == p.start.digest():
         return Practised(bank, before, before)
-    after = await measure(p, bank, "after")
+    after = await traces.within(measure(p, bank, "after"), "holdout after", known=not p.holdout)
     if not p.judged:
         return Practised(bank, before, after)
     even = await duels.preferences(p.roller, p.start, bank, p.holdout, "holdout", p.settings.evaluate.trials, even=True)

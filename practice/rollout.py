@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from practice import traces
 from practice.agent import Agent, StepComplete
 from practice.calls import Calls, Endpoint, gather
 from practice.config import ModelSpec
@@ -63,6 +64,11 @@ class Roller:
 
     async def trial(self, task: Task, bank: Bank, phase: Phase, attempt: int, temperature: float) -> float | None:
         """The score of one attempt outside practice; the same bank and attempt are never run twice."""
+        known = rollout_id(phase, 0, task.id, attempt, bank) in self.records.scores
+        with traces.part(f"trial {task.id}", known=known, task=task.id, phase=phase, attempt=attempt):
+            return await self._trial(task, bank, phase, attempt, temperature)
+
+    async def _trial(self, task: Task, bank: Bank, phase: Phase, attempt: int, temperature: float) -> float | None:
         rollout = await self.attempt(task, bank, phase=phase, epoch=0, attempt=attempt, temperature=temperature)
         key = CallKey(phase=phase, stage="judge", task=task.id, attempt=attempt, evaluator=bank_tag(bank))
         scored = await self._score(rollout.id, task, [rollout], key)
@@ -73,7 +79,7 @@ class Roller:
     ) -> Rollout:
         """One attempt. What the store has is not run again."""
         tag = "" if phase == "practice" else bank_tag(bank)
-        id_ = f"{phase}/{epoch}/{task.id}/{attempt}" + (f"@{tag}" if tag else "")
+        id_ = rollout_id(phase, epoch, task.id, attempt, bank)
         known = self.records.rollouts.get(id_)
         if known is not None:
             self.progress.rolled(known)
@@ -90,7 +96,7 @@ class Roller:
 
         others = self.endpoints
         async with self._places:
-            rollout = await self.agent.run(
+            done = self.agent.run(
                 task.input,
                 memory=self.injected(bank, task),
                 complete=through(self.endpoint),
@@ -100,6 +106,8 @@ class Roller:
                 attempt=attempt,
                 rollout_id=id_,
             )
+            spec = self.agent.spec
+            rollout = await traces.rollout(done, spec.name, spec.model.name, task.input, id_)
         await self.records.save_rollout(rollout, phase)
         self.progress.rolled(rollout)
         return rollout
@@ -124,8 +132,15 @@ class Roller:
             return known
         verdicts, rewards, counted = await self.reward.score(task, rollouts, self.asks, key)
         scored = Scored(verdicts=tuple(verdicts), rewards=tuple(rewards), counted=counted)
+        traces.scored(rollouts, rewards)
         await self.records.save_score(id_, scored)
         return scored
+
+
+def rollout_id(phase: Phase, epoch: int, task: str, attempt: int, bank: Bank) -> str:
+    """An attempt's id; outside practice it names the bank that the prompt saw."""
+    place = f"{phase}/{epoch}/{task}/{attempt}"
+    return place if phase == "practice" else f"{place}@{bank_tag(bank)}"
 
 
 def audit_id(step: int, task: str) -> str:

@@ -83,6 +83,7 @@ def work_of(inputs: Inputs) -> Work:
         timeout=settings.rollouts.timeout,
         retrieve=None if inject == "all" else inject.retrieve,
         budget=settings.budget,
+        traces=settings.traces,
     )
 
 

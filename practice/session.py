@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from practice import config, prompt
+from practice import config, prompt, traces
 from practice.agent import Agent
 from practice.bankfile import import_bank, take_up
 from practice.config import ModelSpec, Settings, Workspace
@@ -73,6 +73,7 @@ class Inputs:
 def read_inputs(settings: Settings, workspace: Workspace, *, skip_bad: bool = False) -> Inputs:
     """Load and check everything; raises InputError."""
     config.load_env(workspace)
+    traces.check(settings.traces)
     sets: dict[str, TaskSet] = {}
     for name in ("practice", "validation", "holdout"):
         ref: str | None = getattr(settings.tasks, name)

@@ -26,13 +26,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"types", "errors"}),
     frozenset({"stats", "prompt", "config", "task", "budget"}),
     frozenset({"model", "local", "sandbox", "store", "fakes"}),
+    frozenset({"traces"}),
     frozenset({"calls", "endpoints", "pace"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session", "toolsmith"}),
     frozenset({"agentsmith"}),
     frozenset({"accept", "heldout", "duels", "judged", "labels", "calibration", "prediction", "stability"}),
-    frozenset({"loop", "document", "report"}),
+    frozenset({"loop", "document", "report", "inspectlog"}),
     frozenset({"engine"}),
     frozenset({"evaluation", "judging", "comparison", "runner"}),
     frozenset({"overfit", "sampling"}),
@@ -53,6 +54,7 @@ OWNERS: dict[str, set[str]] = {
     "yaml": {"config"},
     "jinja2": {"report"},
     "xllamacpp": {"local"},
+    "opentelemetry": {"traces"},
     "math_verify": {"verifiers"},
     "mcp": {"tool", "sandbox"},
     "pydantic_monty": {"sandbox"},
@@ -67,7 +69,7 @@ OWNERS: dict[str, set[str]] = {
 OPTIONAL: dict[str, set[str]] = {"pyarrow": {"task"}, "datasets": {"task"}}
 
 #: What `practice --help` may not load: seconds of imports for one screen of text.
-SLOW = {"litellm", "langgraph", "openai", "scipy", "numpy", "mcp", "pydantic_monty", "bs4", "pypdf"}
+SLOW = {"litellm", "langgraph", "openai", "scipy", "numpy", "mcp", "pydantic_monty", "bs4", "pypdf", "opentelemetry"}
 
 PUBLIC = {"Agent", "Bank", "Task", "__version__", "evaluate", "run", "stability"}
 
@@ -307,6 +309,7 @@ def distribution(requirement: str) -> str:
 
 def test_every_dependency_is_used_and_declared() -> None:
     spelled = {"pyyaml": "yaml", "beautifulsoup4": "bs4"}
+    spelled |= dict.fromkeys(("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"), "opentelemetry")
     names = {spelled.get(name, name.replace("-", "_")) for name in declared()}
     files = [*MODULES.items(), *((file.stem, file) for file in (ROOT / "tools").glob("*.py"))]
     used = {name.split(".")[0] for module, file in files for name, _ in imports(module, file)}

@@ -128,6 +128,7 @@ def test_only_agent_and_practice_tasks_are_required(tmp_path: Path) -> None:
             "candidates": 4,
         },
         "budget": {"usd": None, "tokens": None, "seconds": None},
+        "traces": None,
     }
 
 
@@ -180,6 +181,7 @@ def _value(key: str) -> str:
         "rollouts": "{group_size: 2}", "practice": "{epochs: 1}", "evaluate": "{trials: 2}",
         "teacher": "{model: openai/m}",
         "judge": "{gate: false}", "memory": "{max_words: 9}", "accept": "always", "budget": "{tokens: 7}",
+        "traces": "http://127.0.0.1:1",
         "judge.panel.0": "{prompt: strict}", "judge.holdout": "{rubric: Be brief.}", "judge.holdout.prompt": "mine.md",
     }  # fmt: skip
     last = key.rsplit(".", 1)[-1]
@@ -187,7 +189,8 @@ def _value(key: str) -> str:
         "ground_truth": "false", "shuffle": "false", "gate": "false", "learn_from_all_wrong": "true",
         "bank": "memory/x.yaml",
         "model": "{name: openai/m, price: {input: 1, output: 2.5}}", "name": "openai/m",
-        "api_base": "http://127.0.0.1:1/v1",
+        "api_base": "http://127.0.0.1:1/v1", "endpoint": "http://127.0.0.1:1", "headers_env": "MY_HEADERS",
+        "content": "true",
         "api_key_env": "MY_KEY", "params": "{top_p: 0.5}", "price": "{input: 1, output: 2}", "prompt": "evidence",
         "rubric": "Be brief.", "mode": "rubric", "option_order": "descending", "rollout_order": "given",
         "blind": "false", "pass_mark": "0.7", "fraction": "0.5", "alpha": "1e-3", "temperature": "1.5",
@@ -205,6 +208,8 @@ def test_every_key_can_be_set(key: str, workspace: Workspace) -> None:
         sets.insert(0, f"{model}.name=openai/first")
         if ".price." in key:
             sets.insert(1, f"{holder}={{input: 1, output: 2}}")
+    if holder == "traces":
+        sets.insert(0, "traces=http://127.0.0.1:2")
     if last in ("trials",):
         sets.append("accept.max_trials=9")
     if key == "reward.0":
@@ -317,14 +322,15 @@ def test_a_wrong_model_is_refused_without_showing_secrets(
 
 def test_the_fingerprint_holds_every_setting_but_those_a_run_may_go_on_with(workspace: Workspace) -> None:
     free = {
-        "budget", "budget.usd", "budget.tokens", "budget.seconds", "memory.bank", "rollouts.concurrency",
+        "budget", "budget.usd", "budget.tokens", "budget.seconds", "traces", "memory.bank", "rollouts.concurrency",
         "rollouts.timeout",
         "teacher.model.api_base", "teacher.model.api_key_env", "teacher.model.concurrency", "teacher.model.rpm",
-        "teacher.model.tpm",
+        "teacher.model.tpm", "traces.endpoint", "traces.headers_env", "traces.content",
     }  # fmt: skip
     start = [
         "teacher.model={name: openai/first, api_base: 'http://127.0.0.1:9/v1', price: {input: 3, output: 3}}",
         "reward=[exact]",
+        "traces=http://127.0.0.1:2",
     ]
     (workspace.agents / "other.yaml").write_text("name: other\n")
     before = fingerprint_fields(load(workspace, *start))

@@ -279,11 +279,14 @@ CASES: dict[str, Case] = {
 #: Effects that need more than a small run; each is tested where it is named.
 ELSEWHERE = {
     "rollouts.timeout": "test_calls.py::test_a_hang_is_a_fault_that_is_sent_again",
+    "traces.endpoint": "test_traces.py::test_a_run_is_one_tree_of_batches_groups_rollouts_calls_and_tools",
+    "traces.headers_env": "test_traces.py::test_keys_are_in_no_span_and_headers_reach_the_collector",
+    "traces.content": "test_traces.py::test_what_is_said_goes_along_only_where_it_is_asked_for",
     "budget.usd": "test_budget.py::test_usd_and_seconds_are_ceilings_too",
 }
 #: Sections, and the keys of a model's mapping, which are the same wherever a model is named (test_model.py).
 NO_LEAVES = re.compile(
-    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|judge\.holdout|memory|accept|budget|.*\.model\..+"
+    r"tasks|rollouts|practice|evaluate|teacher|judge|judge\.panel\.0|judge\.holdout|memory|accept|budget|traces|.*\.model\..+"
 )
 
 

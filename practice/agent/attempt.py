@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
+from practice import traces
 from practice.agent.messages import assistant_dict, calls_of, result_dict, to_message
 from practice.agent.spec import Limits
 from practice.calls import gather
@@ -257,9 +258,15 @@ class Attempt:
     async def _run_tools(self, calls: Sequence[ToolCall], seconds: float) -> list[ToolResult | None]:
         """What the tools said; their time counts once, as they run side by side."""
         started = time.monotonic()
-        results = await asyncio.gather(*(self._answer(wanted, seconds) for wanted in calls))
+        results = await asyncio.gather(
+            *(traces.tool(self._answer(wanted, seconds), wanted, self._about(wanted.name)) for wanted in calls)
+        )
         self._work.add(seconds=time.monotonic() - started)
         return results
+
+    def _about(self, name: str) -> str:
+        tool = self.tools.get(name)
+        return "" if tool is None else tool.spec.description
 
     async def _answer(self, wanted: ToolCall, seconds: float) -> ToolResult | None:
         """What the tool said; None where it did not end within ``seconds``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,6 +46,39 @@ def show(run: Run, directory: WorkspaceDir = None, as_json: AsJson = False) -> N
         if row.document is None:
             raise InputError("a run that has come to an end", found=f"{row.id} is {row.status}", key="RUN")
         show_run(store, row, place, as_json=as_json)
+
+
+@app.command("export")
+def export(
+    run: Run,
+    output: Annotated[
+        Path,
+        typer.Option("-o", metavar="PATH", help="A folder; or FILE.json, for the last evaluation alone."),
+    ] = Path("logs"),
+    form: Annotated[Literal["inspect"], typer.Option("--format", help="The format of the files.")] = "inspect",
+    directory: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's evaluations as logs of Inspect: practice, validation by bank, the holdout before and after."""
+    from practice import inspectlog, report
+
+    del form  # there is one
+    place = workspace(directory)
+    with open_store(place) as store:
+        row = find_run(store, run)
+        logs = [inspectlog.build(row, one) for one in store.now(lambda db: inspectlog.evaluations(db, row))]
+    if not logs:
+        found = f"none in {row.id}, which is {row.status}"
+        raise InputError("a run with attempts (a holdout is sealed until its run is done)", found=found, key="RUN")
+    one = output.suffix == ".json"
+    files = {output: logs[-1]} if one else {output / inspectlog.name(log): log for log in logs}
+    for path, log in files.items():
+        report.write(path, inspectlog.text(log))
+    if as_json:
+        print_json({"run_id": row.id, "files": [str(path) for path in files]})
+    else:
+        for path in files:
+            typer.echo(str(path))
 
 
 @app.command("remove")

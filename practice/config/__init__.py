@@ -29,6 +29,7 @@ from practice.config.settings import (
     describe_change,
     fingerprint_fields,
 )
+from practice.config.traces import TracesConfig, load_traces
 from practice.config.walk import leaf_keys
 from practice.config.workspace import Workspace, choose_workspace, load_env, shown, starter_root
 from practice.config.yamlfile import Yaml, dump_yaml, neighbour, read_yaml, read_yaml_text, write_yaml
@@ -59,6 +60,7 @@ __all__ = [
     "Settings",
     "TasksConfig",
     "TeacherConfig",
+    "TracesConfig",
     "Workspace",
     "Yaml",
     "check_reward",
@@ -72,6 +74,7 @@ __all__ = [
     "load_panel",
     "load_prices",
     "load_settings",
+    "load_traces",
     "neighbour",
     "parse",
     "priced",

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from practice.config.panel import Evaluator, HoldoutJudge
 from practice.config.schema import ModelSpec, Price
 from practice.config.settings import Settings
+from practice.config.traces import TracesConfig
 
 __all__ = ["json_schemas", "settings_markdown"]
 
@@ -34,9 +35,9 @@ goes by its index, and the value is read as YAML:
 YAML is read by the rules of YAML 1.2: `true` and `false` are the only truth values (`yes` and `no` are text), `1e-3`
 is a number, and `2e6` is a whole one.
 
-Changing `budget`, `name` where it was not given, `memory.bank`, `rollouts.concurrency`, `rollouts.timeout`, a model's
-`api_key_env`, `concurrency`, `rpm`, `tpm` or the host and port of its `api_base` lets a run go on; changing any other
-setting starts a new run.
+Changing `budget`, `traces`, `name` where it was not given, `memory.bank`, `rollouts.concurrency`, `rollouts.timeout`, a
+model's `api_key_env`, `concurrency`, `rpm`, `tpm` or the host and port of its `api_base` lets a run go on; changing any
+other setting starts a new run.
 
 This page is made from the schema (`settings_markdown` in `practice/config/doc.py`).
 """
@@ -52,6 +53,7 @@ def settings_markdown() -> str:
         if name == "judge":
             parts += ["Each judge of the panel:\n", _table(Evaluator, "judge.panel.<i>.")]
             parts += ["The judge of the holdout:\n", _table(HoldoutJudge, "judge.holdout.")]
+    parts += ["`traces` is an address, or a mapping (see [traces](traces.md)):\n", _table(TracesConfig, "traces.")]
     parts += [
         "## Models\n",
         "A model (`teacher.model`, `judge.panel.<i>.model`, an agent's `model`) is a bare name, or a mapping. A key "

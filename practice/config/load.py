@@ -19,7 +19,7 @@ from practice.errors import InputError
 __all__ = ["apply_sets", "load_settings", "require_reward"]
 
 #: Keys whose value may be a bare text that stands for a mapping: the key of that mapping it stands for.
-_SHORT = {"model": "name", "accept": "policy"}
+_SHORT = {"model": "name", "accept": "policy", "traces": "endpoint"}
 
 
 def load_settings(path: Path | None, sets: Sequence[str], workspace: Workspace) -> Settings:

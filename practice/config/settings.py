@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema
 
 from practice.config.panel import JudgeConfig
 from practice.config.schema import Closed, Count, ModelSpec, Positive, Share, Temperature, Text, or_text, wrong
+from practice.config.traces import TracesConfig
 from practice.errors import nearest
 
 __all__ = [
@@ -199,6 +200,7 @@ class Settings(Closed):
     memory: MemoryConfig = Field(default=MemoryConfig(), description=str(MemoryConfig.__doc__))
     accept: AcceptConfig = Field(default=AcceptConfig(), description=str(AcceptConfig.__doc__))
     budget: BudgetConfig = Field(default=BudgetConfig(), description=str(BudgetConfig.__doc__))
+    traces: TracesConfig | None = Field(default=None, description=str(TracesConfig.__doc__) + " null: nowhere.")
 
     @field_validator("reward", mode="before")
     @classmethod
@@ -236,13 +238,13 @@ _FREE = frozenset({"memory.bank", "rollouts.concurrency", "rollouts.timeout"})
 def fingerprint_fields(settings: Settings) -> dict[str, Any]:
     """The settings that make a run what it is, as dotted key -> JSON value.
 
-    Every setting but budget, concurrency, calls a minute, timeouts, keys, output paths, and an endpoint's host
+    Every setting but budget, traces, concurrency, calls a minute, timeouts, keys, output paths, and an endpoint's host
     and port. ``name`` counts where the user gave it: taken from the folder it would tie the run to a path.
     """
     fields: dict[str, Any] = {}
     for section in Settings.model_fields:
         value = getattr(settings, section)
-        if section == "budget" or (section == "name" and "name" not in settings.model_fields_set):
+        if section in ("budget", "traces") or (section == "name" and "name" not in settings.model_fields_set):
             continue
         if isinstance(value, BaseModel):
             for key in type(value).model_fields:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from practice import prompt
+from practice import prompt, traces
 from practice.agent import Agent
 from practice.calls import gather
-from practice.config import BudgetConfig, Evaluator, ModelSpec, Workspace
+from practice.config import BudgetConfig, Evaluator, ModelSpec, Workspace, load_traces
 from practice.document import Document, DocumentStatus, RolloutCounts, TaskCounts, usage_report
 from practice.engine import Engine, Options, Work
 from practice.errors import InputError
@@ -121,7 +121,8 @@ async def collect(
     with the same call and repeats nothing; a finished one makes no call. What a call that failed was about stays
     missing. Raises InputError where an evaluator has no model or a group lacks what one needs.
     """
-    options, load = options or Options(), load or Load()
+    options, load, told = options or Options(), load or Load(), load_traces(workspace)
+    traces.check(told)
     judges, sources = judges_of(evaluators, workspace, key)
     spare = model or next((e.model for e in evaluators if e.model is not None), None)
     for index, evaluator in enumerate(evaluators):
@@ -143,6 +144,7 @@ async def collect(
         timeout=load.timeout,
         retrieve=None,
         budget=load.budget,
+        traces=told,
     )
     fields = _fields(groups, evaluators, sources, model, seed)
     async with Store(workspace.db) as store:

@@ -44,13 +44,17 @@ class Secrets:
         forms = {form for value in known for form in (value, quote(value, safe=""), json.dumps(value)[1:-1])}
         self._forms = sorted(forms, key=len, reverse=True)
 
-    def scrub(self, text: str, limit: int = 300) -> str:
-        """``text`` on one line, without secrets, at most ``limit`` characters."""
+    def hide(self, text: str) -> str:
+        """``text`` as it is, without secrets."""
         for form in self._forms:
             text = text.replace(form, "***")
         for pattern, harmless in _SHAPES:
             text = pattern.sub(harmless, text)
-        text = " ".join(text.split())
+        return text
+
+    def scrub(self, text: str, limit: int = 300) -> str:
+        """``text`` on one line, without secrets, at most ``limit`` characters."""
+        text = " ".join(self.hide(text).split())
         return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
