@@ -4,7 +4,8 @@
     python -m tests.fakeserver --world lessons --port-file F --log F.jsonl
 
 An answer is a function of the body's bytes (``seed`` included) and of the stage header: the same body always gets
-the same answer. Which calls fail is one too: a fault strikes the first time a body is seen, so a retry passes.
+the same answer. A body that asks for ``n`` gets those that n bodies with the seeds s, s + 1, … would get. Which calls
+fail is a function too: a fault strikes the first time a body is seen, so a retry passes.
 Every request is kept in memory, and in the log file, before it is answered.
 """
 
@@ -220,7 +221,7 @@ class FakeServer:
         self._note(headers, asked, sha, fault)
         if refusal:
             return refusal
-        return self._faulty(fault, asked) if fault else self._answer(asked, self.world(asked))
+        return self._faulty(fault, asked) if fault else self._answer(asked)
 
     def _refusal(self, body: Mapping[str, Any]) -> Reply | None:
         shape = (body.get("response_format") or {}).get("type")
@@ -248,7 +249,7 @@ class FakeServer:
             return Reply()
         if fault == "empty_message":
             return self._answer(asked, "")
-        whole = self._answer(asked, self.world(asked))
+        whole = self._answer(asked)
         return Reply(body=whole.body[: len(whole.body) // 2], cut=True) if fault == "cut" else Reply(hang=True)
 
     def _note(self, headers: dict[str, str], asked: Asked, sha: str, fault: str | None) -> None:
@@ -260,25 +261,43 @@ class FakeServer:
             self._log.write(json.dumps(fields, ensure_ascii=False) + "\n")
             self._log.flush()
 
-    def _answer(self, asked: Asked, said: str | dict[str, Any] | Reply) -> Reply:
-        if isinstance(said, Reply):
-            return said
-        message: dict[str, Any] = {"role": "assistant", **({"content": said} if isinstance(said, str) else said)}
-        spoken = len(json.dumps(said, ensure_ascii=False)) // 4
-        finish = "tool_calls" if message.get("tool_calls") else "stop"
+    def _answer(self, asked: Asked, instead: str | None = None) -> Reply:
+        said = [self.world(each) if instead is None else instead for each in alone(asked)]
+        choices: list[dict[str, Any]] = []
+        spoken = 0
+        for place, each in enumerate(said):
+            if isinstance(each, Reply):
+                return each
+            message: dict[str, Any] = {"role": "assistant", **({"content": each} if isinstance(each, str) else each)}
+            finish = "tool_calls" if message.get("tool_calls") else "stop"
+            choices.append({"index": place, "message": message, "finish_reason": finish})
+            length = len(json.dumps(each, ensure_ascii=False)) // 4
+            spoken += min(length, asked.body.get("max_tokens") or asked.body.get("max_completion_tokens") or length)
         data: dict[str, Any] = {
             "id": f"chatcmpl-{hashlib.sha256(asked.raw).hexdigest()[:12]}",
             "object": "chat.completion",
             "created": 0,
             "model": asked.body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "choices": choices,
         }
         if self.usage:
             prompt = len(asked.text) // 4 + 4 * len(asked.body["messages"])
-            limit = asked.body.get("max_tokens") or asked.body.get("max_completion_tokens") or spoken
-            output = min(spoken, limit)
-            data["usage"] = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
+            data["usage"] = {"prompt_tokens": prompt, "completion_tokens": spoken, "total_tokens": prompt + spoken}
         return _json(200, data)
+
+
+def alone(asked: Asked) -> list[Asked]:
+    """The request for ``n`` as n requests for one, with the seeds that vLLM gives the choices."""
+    n = asked.body.get("n", 1)
+    if n == 1:
+        return [asked]
+    parts: list[Asked] = []
+    for place in range(n):
+        body = {name: value for name, value in asked.body.items() if name != "n"}
+        body["seed"] += place
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        parts.append(Asked(body, raw, asked.stage, asked.count))
+    return parts
 
 
 def _json(status: int, data: object, headers: Mapping[str, str] | None = None) -> Reply:

@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"types", "errors"}),
     frozenset({"stats", "prompt", "config", "task", "budget"}),
     frozenset({"model", "local", "sandbox", "store", "fakes"}),
-    frozenset({"calls", "endpoints", "pace"}),
+    frozenset({"calls", "endpoints", "fanout", "pace"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session", "toolsmith"}),
