@@ -98,6 +98,7 @@ class FakeServer:
     ``faults``: share of the bodies whose first sending fails, by one of ``kinds``. ``latency``: seconds before
     each answer. ``refuse``: body fields refused with a 400 that names them (``json_schema`` and ``json_object``
     refuse that ``response_format``). ``key``: the only bearer that is let in; the 401 repeats what was sent.
+    ``cache``: whether prompts are cached by blocks of their beginnings, as vLLM does, and the share reported.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class FakeServer:
         refuse: Iterable[str] = (),
         key: str | None = None,
         usage: bool = True,
+        cache: bool = False,
         log: Path | None = None,
         port: int = 0,
     ) -> None:
@@ -119,6 +121,7 @@ class FakeServer:
         self.world: World = WORLDS[world] if isinstance(world, str) else world
         self.faults, self.kinds, self.latency, self.retry_after = faults, tuple(kinds), latency, retry_after
         self.refuse, self.key, self.usage, self.port = frozenset(refuse), key, usage, port
+        self.cache: set[str] | None = set() if cache else None
         self.calls: list[Call] = []
         self.in_flight = self.most_in_flight = self.connections = 0
         self._log = log.open("a", encoding="utf-8") if log else None
@@ -283,7 +286,17 @@ class FakeServer:
         if self.usage:
             prompt = len(asked.text) // 4 + 4 * len(asked.body["messages"])
             data["usage"] = {"prompt_tokens": prompt, "completion_tokens": spoken, "total_tokens": prompt + spoken}
+            if self.cache is not None:
+                data["usage"]["prompt_tokens_details"] = {"cached_tokens": min(prompt, self._cached(asked.text) // 4)}
         return _json(200, data)
+
+    def _cached(self, text: str, block: int = 32) -> int:
+        """Characters of the text's beginning that an earlier text began with, in whole blocks."""
+        assert self.cache is not None
+        beginnings = [text[:end] for end in range(block, len(text) + 1, block)]
+        known = sum(1 for beginning in beginnings if beginning in self.cache)
+        self.cache.update(beginnings)
+        return known * block
 
 
 def alone(asked: Asked) -> list[Asked]:

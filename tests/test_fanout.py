@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from practice.budget import Budget, Cost
 from practice.calls import MAX_SENDS, Calls, Endpoint, gather, worst
+from practice.cli.panel import closing_panel, cost_line
 from practice.config import ModelSpec
 from practice.errors import CallFailed
 from practice.fakes import ScriptedModel
@@ -372,3 +373,29 @@ async def test_stopped_in_a_group_it_goes_on_as_if_nothing_had_been(tmp_path: Pa
         assert (document.run_id, document.status) == (stopped.run_id, "done")
         assert bank_of(document) == bank_of(whole) and (document.before, document.after) == (whole.before, whole.after)
         assert single(server.calls) == single(calm.calls), "an answer was asked for twice, or another one was"
+
+
+# ---------------------------------------------------------------- what the cache was worth
+
+
+async def test_the_share_from_the_cache_is_measured_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where calls go one by one the instructions are read once and each task once a group, and the run says so."""
+    with FakeServer("lessons", cache=True) as server, FakeServer("lessons", cache=True) as fanned:
+        place = make(tmp_path / "a", server.url, **settings(holdout=(), accept="always"))
+        other = make(tmp_path / "b", fanned.url, agent=agent(fanned.url, True), **settings(holdout=(), accept="always"))
+        document, whole = [await practise(each, "practice.epochs=1") for each in (place, other)]
+    usage = document.usage.by_stage["rollout"]
+    assert usage.cached_tokens / usage.input_tokens > 0.7
+    read = usage.input_tokens - usage.cached_tokens
+    fresh = whole.usage.by_stage["rollout"].input_tokens - whole.usage.by_stage["rollout"].cached_tokens
+    assert fresh <= read  # what had to be read is no more where each prompt goes once
+
+    total = document.usage
+    share = f"{total.cached_tokens / total.input_tokens:.0%}"
+    assert f"({total.cached_tokens:,} cached, {share})" in cost_line(total)
+    closing_panel(document, place)
+    assert share in capsys.readouterr().out
+    page = (place.root / str(document.report)).read_text()
+    assert f"{total.cached_tokens:,} ({100 * total.cached_tokens / total.input_tokens:.1f}" in page
