@@ -285,9 +285,10 @@ class FakeServer:
         }
         if self.usage:
             prompt = len(asked.text) // 4 + 4 * len(asked.body["messages"])
-            data["usage"] = {"prompt_tokens": prompt, "completion_tokens": spoken, "total_tokens": prompt + spoken}
+            usage: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": spoken}
             if self.cache is not None:
-                data["usage"]["prompt_tokens_details"] = {"cached_tokens": min(prompt, self._cached(asked.text) // 4)}
+                usage["prompt_tokens_details"] = {"cached_tokens": min(prompt, self._cached(asked.text) // 4)}
+            data["usage"] = {**usage, "total_tokens": prompt + spoken}
         return _json(200, data)
 
     def _cached(self, text: str, block: int = 32) -> int:
