@@ -54,6 +54,12 @@ class Budget:
         """Wall seconds of this run, over all its processes."""
         return self.seconds_before + time.monotonic() - self._started
 
+    def room(self, cost: Cost) -> bool:
+        """Whether ``cost`` would fit beside what is spent, were nothing in flight."""
+        total = self.spent + cost
+        fits = self.tokens is None or total.tokens <= self.tokens
+        return fits and (self.usd is None or total.usd is None or total.usd <= self.usd)
+
     async def reserve(self, cost: Cost) -> None:
         """Set ``cost`` aside, first come first served; raises BudgetExhausted where it can never fit."""
         if self._exhausted is not None:

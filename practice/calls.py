@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from practice import traces
 from practice.budget import Budget, Cost
 from practice.errors import CallFailed, EndpointError, LocalModelError
-from practice.model import Model, parse_json, request_tokens_bound
+from practice.model import Fanning, Model, parse_json, request_tokens_bound, split
 from practice.pace import Pace, Start
 from practice.types import CallKey, Completion, Message, Phase, Request, Stage, Usage
 
@@ -49,8 +49,8 @@ class Journal(Protocol):
         """Note a call before it goes out, with what is reserved for it and the model that is asked."""
         ...
 
-    async def done(self, key: CallKey, completion: Completion) -> None:
-        """Commit the answer and its cost; returns when it is on disk."""
+    async def done(self, answers: Sequence[tuple[CallKey, Completion]]) -> None:
+        """Commit the answers and their cost, all or none; returns when they are on disk."""
         ...
 
     async def unanswered(self, key: CallKey, charged: Cost) -> None:
@@ -72,6 +72,8 @@ class Endpoint:
     start: Callable[[], Awaitable[object]] | None = None
     """Starts that server where it does not run yet: weights take their time, which is not the call's."""
     tpm: int | None = None
+    fan_out: bool = False
+    """Whether a group's first calls go to it as one."""
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.concurrency) if self.concurrency else None
@@ -127,17 +129,27 @@ class Calls:
                 return known
         if request.seed is None:
             request = request.model_copy(update={"seed": key.seed(self.seed)})
+        return (await self.complete_all(endpoint, [key], request, timeout=timeout))[key]
+
+    async def complete_all(
+        self, endpoint: Endpoint, keys: Sequence[CallKey], request: Request, *, timeout: float | None = None
+    ) -> dict[CallKey, Completion]:
+        """The calls at these places by one request, whose seed is the first one's; place i has that seed + i.
+
+        A place is missing where its choice was not usable; one key is always answered. The journal is written and not
+        asked. Raises as :meth:`complete` does, for all of them.
+        """
         for send in range(1, MAX_SENDS + 1):
             try:
-                completion = await self._send(endpoint, key, request, timeout)
+                answers = await self._send(endpoint, keys, request, timeout)
             except CallFailed as error:
                 if not error.retriable or send == MAX_SENDS:
                     self._note(ok=error.kind == "context")
                     raise
-                await asyncio.sleep(self._pause(key, send, error.retry_after))
+                await asyncio.sleep(self._pause(keys[0], send, error.retry_after))
             else:
                 self._note(ok=True)
-                return completion
+                return answers
         raise AssertionError("unreachable")
 
     def ask(self, endpoint: Endpoint) -> Ask:
@@ -150,29 +162,40 @@ class Calls:
 
     # ------------------------------------------------------------------ inside
 
-    async def _send(self, endpoint: Endpoint, key: CallKey, request: Request, timeout: float | None) -> Completion:
-        bound = request_tokens_bound(request)
-        reserved = Cost(bound, endpoint.usd(bound - request.max_tokens, request.max_tokens))
-        async with self._slots, endpoint.place(bound) as begun:
+    async def _send(
+        self, endpoint: Endpoint, keys: Sequence[CallKey], request: Request, timeout: float | None
+    ) -> dict[CallKey, Completion]:
+        shares = worst(endpoint, request, len(keys))
+        reserved = sum(shares, Cost())
+        async with self._slots, endpoint.place(reserved.tokens) as begun:
             await self.budget.reserve(reserved)
             actual = reserved
             try:
                 if self.journal is not None:
-                    await self.journal.sent(key, request, reserved, model=endpoint.model.name)
+                    for key, share in zip(keys, shares, strict=True):
+                        await self.journal.sent(key, request, share, model=endpoint.model.name)
                 if endpoint.start is not None:
                     await endpoint.start()
-                answer = self._post(endpoint.model, key, request, timeout)
-                completion = await traces.chat(answer, endpoint.model.name, key, request)
-                if completion.usage_known:
-                    usage = completion.usage
-                    actual = Cost(usage.input_tokens + usage.output_tokens, usage.usd)
-                else:
-                    completion = _at_bound(completion, request, bound, reserved)
+                answer = self._post(endpoint.model, keys, request, timeout)
+                said = await traces.chat(answer, endpoint.model.name, keys, request)
+                known = all(completion.usage_known for completion in said.values())
+                answers = {
+                    keys[place]: completion if known else _at_bound(completion, request, shares[place])
+                    for place, completion in said.items()
+                }
+                # What an unusable choice took is counted with the others, where it is counted at all.
+                unusable = {
+                    keys[place]: Cost() if known else share for place, share in enumerate(shares) if place not in said
+                }
+                actual = sum((_cost(completion) for completion in answers.values()), sum(unusable.values(), Cost()))
                 if self.journal is not None:
-                    await self.journal.done(key, completion)
+                    await self.journal.done(list(answers.items()))
+                    for key, charged in unusable.items():
+                        await self.journal.unanswered(key, charged)
                 endpoint.pace.answered(begun, actual.tokens)
-                self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
-                return completion
+                for key, completion in answers.items():
+                    self.usage[key.stage] = self.usage.get(key.stage, Usage()) + completion.usage
+                return answers
             except (CallFailed, EndpointError, LocalModelError) as error:
                 # What was refused, or never reached a server, was not worked for.
                 worked = isinstance(error, CallFailed) and error.kind in UNANSWERED
@@ -180,22 +203,33 @@ class Calls:
                 if isinstance(error, CallFailed) and not worked:
                     endpoint.pace.refused(begun, error.retry_after, rate=error.kind == "rate_limit")
                 if self.journal is not None:
-                    await self.journal.unanswered(key, actual)
+                    for key, share in zip(keys, shares, strict=True):
+                        await self.journal.unanswered(key, share if worked else Cost())
                 raise
             finally:
                 self.budget.settle(reserved, actual)
 
-    async def _post(self, model: Model, key: CallKey, request: Request, timeout: float | None) -> Completion:
+    async def _post(
+        self, model: Model, keys: Sequence[CallKey], request: Request, timeout: float | None
+    ) -> dict[int, Completion]:
         limit = min(timeout or self.timeout, self._patience())
+        headers = self._headers(keys[0].stage, keys[0].phase)
         started = time.monotonic()
         try:
             async with asyncio.timeout(limit):
-                completion = await model.complete(request, headers=self._headers(key.stage, key.phase), timeout=limit)
+                if len(keys) == 1:
+                    said = {0: await model.complete(request, headers=headers, timeout=limit)}
+                else:
+                    assert isinstance(model, Fanning)
+                    said = await model.choices(request, len(keys), headers=headers, timeout=limit)
         except TimeoutError:
             raise CallFailed("timeout", f"no answer within {limit:.0f} s", retriable=True) from None
         took = time.monotonic() - started
         self._slowest, self._answers = max(self._slowest, took), self._answers + 1
-        return completion.model_copy(update={"usage": completion.usage.model_copy(update={"seconds": took})})
+        return {
+            place: completion.model_copy(update={"usage": completion.usage.model_copy(update={"seconds": took})})
+            for place, completion in said.items()
+        }
 
     def _patience(self) -> float:
         """Once 20 answers are in, a call that takes 20 times the slowest (and 30 s) hangs; it is sent again."""
@@ -217,16 +251,27 @@ class Calls:
             raise EndpointError(f"{failed} of the last {len(self._outcomes)} calls failed after {MAX_SENDS} tries each")
 
 
-def _at_bound(completion: Completion, request: Request, bound: int, reserved: Cost) -> Completion:
+def worst(endpoint: Endpoint, request: Request, n: int = 1) -> list[Cost]:
+    """The most that each of ``n`` answers to ``request`` can cost; its prompt is paid once, in equal parts."""
+    prompt = request_tokens_bound(request) - request.max_tokens
+    return [Cost(part + request.max_tokens, endpoint.usd(part, request.max_tokens)) for part in split(prompt, [1] * n)]
+
+
+def _at_bound(completion: Completion, request: Request, reserved: Cost) -> Completion:
     """An answer without a usage field costs what was reserved for it."""
     usage = completion.usage.model_copy(
         update={
-            "input_tokens": bound - request.max_tokens,
+            "input_tokens": reserved.tokens - request.max_tokens,
             "output_tokens": request.max_tokens,
             "usd": reserved.usd,
         }
     )
     return completion.model_copy(update={"usage": usage})
+
+
+def _cost(completion: Completion) -> Cost:
+    usage = completion.usage
+    return Cost(usage.input_tokens + usage.output_tokens, usage.usd)
 
 
 async def structured(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from practice.calls import Endpoint
 from practice.config import ModelSpec, load_prices, priced
 from practice.errors import CallFailed
-from practice.model import LOCAL_PREFIXES, Model, connect, price_of, worst_cost
+from practice.model import LOCAL_PREFIXES, Fanning, Model, connect, price_of, worst_cost
 from practice.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -51,21 +51,38 @@ class LocalModel:
     def __init__(self, spec: ModelSpec, server: LocalServer) -> None:
         self.name = spec.name
         self._spec, self._server = spec, server
-        self._model: Model | None = None
+        self._model: Fanning | None = None
 
     async def complete(
         self, request: Request, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
     ) -> Completion:
         """One attempt (``practice.model.Model``). Raises LocalModelError where the server has ended by itself."""
-        served = await self._server.start()
-        if self._model is None:
-            where = {"name": f"openai/{served.model}", "api_base": served.api_base, "price": price_of(self._spec)}
-            self._model = connect(self._spec.model_copy(update=where), api_key=served.api_key)
+        served, model = await self._connected()
         try:
-            return await self._model.complete(request, headers=headers, timeout=timeout)
+            return await model.complete(request, headers=headers, timeout=timeout)
         except CallFailed:
             served.check()
             raise
+
+    async def choices(
+        self, request: Request, n: int, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> dict[int, Completion]:
+        """One attempt at ``n`` answers (``practice.model.Fanning``). Raises LocalModelError as ``complete`` does."""
+        served, model = await self._connected()
+        try:
+            return await model.choices(request, n, headers=headers, timeout=timeout)
+        except CallFailed:
+            served.check()
+            raise
+
+    async def _connected(self) -> tuple[Served, Fanning]:
+        served = await self._server.start()
+        if self._model is None:
+            # What is known of vLLM goes by the prefix; the name behind it is the server's own.
+            prefix = "vllm/" if self.name.startswith("vllm/") else "openai/"
+            where = {"name": f"{prefix}{served.model}", "api_base": served.api_base, "price": price_of(self._spec)}
+            self._model = connect(self._spec.model_copy(update=where), api_key=served.api_key)
+        return served, self._model
 
     async def aclose(self) -> None:
         """Close the connection; the server is stopped by its stack."""
@@ -111,7 +128,14 @@ class Endpoints:
             server = self._server(spec.name)
             slots = min(spec.concurrency or server.slots, server.slots)
             return Endpoint(
-                LocalModel(spec, server), slots, spec.rpm, _free, server.places, start=server.start, tpm=spec.tpm
+                LocalModel(spec, server),
+                slots,
+                spec.rpm,
+                _free,
+                server.places,
+                start=server.start,
+                tpm=spec.tpm,
+                fan_out=spec.fans_out,
             )
         else:
             model = connect(spec)
@@ -120,7 +144,7 @@ class Endpoints:
         def worst(input_tokens: int, output_tokens: int) -> float | None:
             return worst_cost(input_tokens, output_tokens, price)
 
-        return Endpoint(model, spec.concurrency, spec.rpm, worst, tpm=spec.tpm)
+        return Endpoint(model, spec.concurrency, spec.rpm, worst, tpm=spec.tpm, fan_out=spec.fans_out)
 
     def _server(self, name: str) -> LocalServer:
         from practice import local

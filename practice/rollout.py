@@ -14,6 +14,7 @@ from practice import traces
 from practice.agent import Agent, StepComplete
 from practice.calls import Calls, Endpoint, gather
 from practice.config import ModelSpec
+from practice.fanout import Fan
 from practice.judge import Asks, Reward
 from practice.memory import Bank, retrieve
 from practice.progress import Progress
@@ -44,11 +45,23 @@ class Roller:
 
     async def group(self, task: Task, bank: Bank, *, epoch: int, step: int, size: int, temperature: float) -> Group:
         """G attempts at one task in the practice phase, with their verdicts."""
-        attempts = (
-            self.attempt(task, bank, phase="practice", epoch=epoch, attempt=n, temperature=temperature)
-            for n in range(size)
-        )
-        rollouts = await gather(*attempts)
+        first = [CallKey(phase="practice", stage="rollout", epoch=epoch, task=task.id, attempt=n) for n in range(size)]
+        # What a graph of the user's own asks first is not known to be the same in every attempt.
+        together = size > 1 and self.endpoint.fan_out and self.agent.spec.graph is None
+        async with Fan(self.calls, self.endpoint, first) as fan:
+            attempts = (
+                self.attempt(
+                    task,
+                    bank,
+                    phase="practice",
+                    epoch=epoch,
+                    attempt=n,
+                    temperature=temperature,
+                    fan=fan if together else None,
+                )
+                for n in range(size)
+            )
+            rollouts = await gather(*attempts)
         key = CallKey(phase="practice", stage="judge", epoch=epoch, task=task.id)
         scored = await self._score(f"group/{step}/{task.id}", task, rollouts, key)
         self.progress.scored(scored.rewards)
@@ -75,9 +88,17 @@ class Roller:
         return scored.rewards[0]
 
     async def attempt(
-        self, task: Task, bank: Bank, *, phase: Phase, epoch: int, attempt: int, temperature: float
+        self,
+        task: Task,
+        bank: Bank,
+        *,
+        phase: Phase,
+        epoch: int,
+        attempt: int,
+        temperature: float,
+        fan: Fan | None = None,
     ) -> Rollout:
-        """One attempt. What the store has is not run again."""
+        """One attempt, its first call by ``fan`` where there is one. What the store has is not run again."""
         tag = "" if phase == "practice" else bank_tag(bank)
         id_ = rollout_id(phase, epoch, task.id, attempt, bank)
         known = self.records.rollouts.get(id_)
@@ -90,6 +111,8 @@ class Roller:
                 key = CallKey(
                     phase=phase, stage="rollout", epoch=epoch, task=task.id, attempt=attempt, step=step, evaluator=tag
                 )
+                if fan is not None and step == 0 and endpoint is self.endpoint:
+                    return await fan.complete(key, request)
                 return await self.calls.complete(endpoint, key, request)
 
             return complete

@@ -270,19 +270,23 @@ class RunJournal:
             )
         )
 
-    async def done(self, key: CallKey, completion: Completion) -> None:
-        """Commit the answer and what it cost; from now on the call is never made again."""
-        usage = completion.usage
-        counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
-        counts = (*counts, usage.usd, usage.seconds)
-        values = (completion.model_dump_json(), *counts, *_place(self._run, key))
-        await self._store.do(
-            lambda db: db.execute(
-                "UPDATE calls SET state = 'done', completion = ?, input_tokens = ?, output_tokens = ?,"
-                f" cached_tokens = ?, reasoning_tokens = ?, usd = ?, seconds = ? WHERE {_KEY}",
-                values,
-            )
-        )
+    async def done(self, answers: Sequence[tuple[CallKey, Completion]]) -> None:
+        """Commit answers and what they cost, all or none; from now on these calls are never made again."""
+        rows: list[tuple[object, ...]] = []
+        for key, completion in answers:
+            usage = completion.usage
+            counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
+            rows.append((completion.model_dump_json(), *counts, usage.usd, usage.seconds, *_place(self._run, key)))
+
+        def write(db: Database) -> None:
+            for values in rows:
+                db.execute(
+                    "UPDATE calls SET state = 'done', completion = ?, input_tokens = ?, output_tokens = ?,"
+                    f" cached_tokens = ?, reasoning_tokens = ?, usd = ?, seconds = ? WHERE {_KEY}",
+                    values,
+                )
+
+        await self._store.do(write)
 
     async def unanswered(self, key: CallKey, charged: Cost) -> None:
         """Note that a call failed, and what it is charged (tokens, usd); nothing where the endpoint did no work."""

@@ -4,7 +4,8 @@
     python -m tests.fakeserver --world lessons --port-file F --log F.jsonl
 
 An answer is a function of the body's bytes (``seed`` included) and of the stage header: the same body always gets
-the same answer. Which calls fail is one too: a fault strikes the first time a body is seen, so a retry passes.
+the same answer. A body that asks for ``n`` gets those that n bodies with the seeds s, s + 1, … would get. Which calls
+fail is a function too: a fault strikes the first time a body is seen, so a retry passes.
 Every request is kept in memory, and in the log file, before it is answered.
 """
 
@@ -97,6 +98,7 @@ class FakeServer:
     ``faults``: share of the bodies whose first sending fails, by one of ``kinds``. ``latency``: seconds before
     each answer. ``refuse``: body fields refused with a 400 that names them (``json_schema`` and ``json_object``
     refuse that ``response_format``). ``key``: the only bearer that is let in; the 401 repeats what was sent.
+    ``cache``: whether prompts are cached by blocks of their beginnings, as vLLM does, and the share reported.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class FakeServer:
         refuse: Iterable[str] = (),
         key: str | None = None,
         usage: bool = True,
+        cache: bool = False,
         log: Path | None = None,
         port: int = 0,
     ) -> None:
@@ -118,6 +121,7 @@ class FakeServer:
         self.world: World = WORLDS[world] if isinstance(world, str) else world
         self.faults, self.kinds, self.latency, self.retry_after = faults, tuple(kinds), latency, retry_after
         self.refuse, self.key, self.usage, self.port = frozenset(refuse), key, usage, port
+        self.cache: set[str] | None = set() if cache else None
         self.calls: list[Call] = []
         self.in_flight = self.most_in_flight = self.connections = 0
         self._log = log.open("a", encoding="utf-8") if log else None
@@ -220,7 +224,7 @@ class FakeServer:
         self._note(headers, asked, sha, fault)
         if refusal:
             return refusal
-        return self._faulty(fault, asked) if fault else self._answer(asked, self.world(asked))
+        return self._faulty(fault, asked) if fault else self._answer(asked)
 
     def _refusal(self, body: Mapping[str, Any]) -> Reply | None:
         shape = (body.get("response_format") or {}).get("type")
@@ -248,7 +252,7 @@ class FakeServer:
             return Reply()
         if fault == "empty_message":
             return self._answer(asked, "")
-        whole = self._answer(asked, self.world(asked))
+        whole = self._answer(asked)
         return Reply(body=whole.body[: len(whole.body) // 2], cut=True) if fault == "cut" else Reply(hang=True)
 
     def _note(self, headers: dict[str, str], asked: Asked, sha: str, fault: str | None) -> None:
@@ -260,25 +264,54 @@ class FakeServer:
             self._log.write(json.dumps(fields, ensure_ascii=False) + "\n")
             self._log.flush()
 
-    def _answer(self, asked: Asked, said: str | dict[str, Any] | Reply) -> Reply:
-        if isinstance(said, Reply):
-            return said
-        message: dict[str, Any] = {"role": "assistant", **({"content": said} if isinstance(said, str) else said)}
-        spoken = len(json.dumps(said, ensure_ascii=False)) // 4
-        finish = "tool_calls" if message.get("tool_calls") else "stop"
+    def _answer(self, asked: Asked, instead: str | None = None) -> Reply:
+        said = [self.world(each) if instead is None else instead for each in alone(asked)]
+        choices: list[dict[str, Any]] = []
+        spoken = 0
+        for place, each in enumerate(said):
+            if isinstance(each, Reply):
+                return each
+            message: dict[str, Any] = {"role": "assistant", **({"content": each} if isinstance(each, str) else each)}
+            finish = "tool_calls" if message.get("tool_calls") else "stop"
+            choices.append({"index": place, "message": message, "finish_reason": finish})
+            length = len(json.dumps(each, ensure_ascii=False)) // 4
+            spoken += min(length, asked.body.get("max_tokens") or asked.body.get("max_completion_tokens") or length)
         data: dict[str, Any] = {
             "id": f"chatcmpl-{hashlib.sha256(asked.raw).hexdigest()[:12]}",
             "object": "chat.completion",
             "created": 0,
             "model": asked.body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "choices": choices,
         }
         if self.usage:
             prompt = len(asked.text) // 4 + 4 * len(asked.body["messages"])
-            limit = asked.body.get("max_tokens") or asked.body.get("max_completion_tokens") or spoken
-            output = min(spoken, limit)
-            data["usage"] = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
+            usage: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": spoken}
+            if self.cache is not None:
+                usage["prompt_tokens_details"] = {"cached_tokens": min(prompt, self._cached(asked.text) // 4)}
+            data["usage"] = {**usage, "total_tokens": prompt + spoken}
         return _json(200, data)
+
+    def _cached(self, text: str, block: int = 32) -> int:
+        """Characters of the text's beginning that an earlier text began with, in whole blocks."""
+        assert self.cache is not None
+        beginnings = [text[:end] for end in range(block, len(text) + 1, block)]
+        known = sum(1 for beginning in beginnings if beginning in self.cache)
+        self.cache.update(beginnings)
+        return known * block
+
+
+def alone(asked: Asked) -> list[Asked]:
+    """The request for ``n`` as n requests for one, with the seeds that vLLM gives the choices."""
+    n = asked.body.get("n", 1)
+    if n == 1:
+        return [asked]
+    parts: list[Asked] = []
+    for place in range(n):
+        body = {name: value for name, value in asked.body.items() if name != "n"}
+        body["seed"] += place
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        parts.append(Asked(body, raw, asked.stage, asked.count))
+    return parts
 
 
 def _json(status: int, data: object, headers: Mapping[str, str] | None = None) -> Reply:

@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"stats", "prompt", "config", "task", "budget"}),
     frozenset({"model", "local", "sandbox", "store", "fakes"}),
     frozenset({"traces"}),
-    frozenset({"calls", "endpoints", "pace"}),
+    frozenset({"calls", "endpoints", "fanout", "pace"}),
     frozenset({"tool", "agent", "memory", "features", "judge", "verifiers"}),
     frozenset({"records", "history", "progress"}),
     frozenset({"rollout", "advantage", "bankfile", "session", "toolsmith"}),

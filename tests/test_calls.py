@@ -130,7 +130,7 @@ async def test_what_was_sent_and_never_answered_is_charged_in_full(tmp_path: Pat
         journal, spent = await RunJournal.open(store, "r")
         assert spent == Cost(70, 0.25)  # charged once
         await journal.sent(KEY, ASK, Cost(70, 0.25))
-        await journal.done(KEY, said("4"))
+        await journal.done([(KEY, said("4"))])
         _, spent = await RunJournal.open(store, "r")
         assert spent.tokens == 80
 

@@ -186,7 +186,7 @@ def _value(key: str) -> str:
     }  # fmt: skip
     last = key.rsplit(".", 1)[-1]
     by_name = {
-        "ground_truth": "false", "shuffle": "false", "gate": "false", "learn_from_all_wrong": "true",
+        "ground_truth": "false", "shuffle": "false", "fan_out": "true", "gate": "false", "learn_from_all_wrong": "true",
         "bank": "memory/x.yaml",
         "model": "{name: openai/m, price: {input: 1, output: 2.5}}", "name": "openai/m",
         "api_base": "http://127.0.0.1:1/v1", "endpoint": "http://127.0.0.1:1", "headers_env": "MY_HEADERS",

@@ -26,12 +26,22 @@ def _settings(epochs: int = 2) -> dict[str, Any]:
     }
 
 
-async def killed_and_resumed(tmp_path: Path, kills: int, seed: int, tasks: int = 24) -> None:
+async def killed_and_resumed(
+    tmp_path: Path, kills: int, seed: int, tasks: int = 24, fan_out: bool | None = None
+) -> None:
     """``kills`` times kill -9 at a random instant, then to the end: the bank of an undisturbed run."""
     moments = random.Random(seed)
     with FakeServer("lessons") as calm, FakeServer("lessons", latency=0.01) as rough:
-        quiet = make(tmp_path / "quiet", calm.url, tasks=make_tasks(tasks), **_settings())
-        broken = make(tmp_path / "broken", rough.url, tasks=make_tasks(tasks), **_settings())
+        quiet, broken = (
+            make(
+                tmp_path / name,
+                server.url,
+                tasks=make_tasks(tasks),
+                agent={"model": {"name": "openai/fake", "api_base": server.url, "fan_out": fan_out}},
+                **_settings(),
+            )
+            for name, server in (("quiet", calm), ("broken", rough))
+        )
         wanted = (await practise(quiet)).model_dump(mode="json")
         whole = len(calm.calls)
         assert calm.repeats() == 0
@@ -61,6 +71,10 @@ async def killed_and_resumed(tmp_path: Path, kills: int, seed: int, tasks: int =
 
 async def test_killed_three_times_the_bank_is_the_same(tmp_path: Path) -> None:
     await killed_and_resumed(tmp_path, kills=3, seed=1)
+
+
+async def test_killed_with_groups_fanned_out_the_bank_is_the_same(tmp_path: Path) -> None:
+    await killed_and_resumed(tmp_path, kills=3, seed=3, fan_out=True)
 
 
 @pytest.mark.slow

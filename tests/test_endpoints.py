@@ -85,6 +85,17 @@ async def test_specs_of_one_file_share_one_server_and_its_places(tmp_path: Path,
     assert servers.up == 0
 
 
+async def test_a_model_of_vllm_stays_one_behind_its_server(
+    tmp_path: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of vLLM goes by the name: how it continues an answer, that it fans out."""
+    monkeypatch.setattr(local, "places", lambda name, root: (name, 8))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    async with Endpoints(root=tmp_path) as known:
+        endpoint = known.get(ModelSpec(name="vllm/org/some"))
+        await Calls().complete(endpoint, CallKey(phase="practice", stage="rollout"), ASK)
+        assert [spec.name for spec in servers.connected] == ["vllm/own"] and endpoint.fan_out
+
+
 async def test_a_spec_may_ask_for_fewer_places_and_never_gets_more(tmp_path: Path, servers: Servers) -> None:
     async with Endpoints(root=tmp_path) as known:
         places = [known.get(ModelSpec(name="llamacpp/models/own.gguf", concurrency=n)).concurrency for n in (1, 3, 64)]

@@ -303,6 +303,13 @@ async def test_cut_bodies_hangs_and_dead_servers() -> None:
     assert (caught.value.kind, caught.value.retriable) == ("connection", True)
 
 
+async def test_no_connection_in_time_is_no_answer_that_was_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("practice.model.openai_model.CONNECT_TIMEOUT", 1e-9)
+    error = await failed(yes)
+    assert (error.kind, error.retriable) == ("connection", True)
+    assert "no connection within 1e-09 s" in str(error)
+
+
 async def test_a_dribbling_answer_times_out_as_a_whole() -> None:
     hung_up = asyncio.Event()
 

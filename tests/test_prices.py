@@ -130,7 +130,7 @@ async def test_the_journal_tells_spend_by_model(tmp_path: Path) -> None:
             key = CallKey(phase="practice", stage="judge" if n == 2 else "rollout", task=f"t{n}")
             usage = Usage(calls=1, input_tokens=10, output_tokens=5, reasoning_tokens=n, usd=0.5)
             await journal.sent(key, request, Cost(70, 1.0), model=model)
-            await journal.done(key, Completion(content="4", usage=usage))
+            await journal.done([(key, Completion(content="4", usage=usage))])
         spent = await store.do(lambda db: usage_by(db, "r", "model", "stage"))
     assert [(place, usage.calls, usage.reasoning_tokens, usage.usd) for place, usage in spent] == [
         (("one", "rollout"), 1, 0, 0.5),

@@ -200,7 +200,7 @@ class Run:
         await journal.sent(key, request, Cost(2 * tokens, None))
         usage = Usage(calls=1, input_tokens=tokens, output_tokens=tokens // 3, usd=None, seconds=2.5)
         if answered:
-            await journal.done(key, Completion(content="hi", usage=usage))
+            await journal.done([(key, Completion(content="hi", usage=usage))])
         else:
             await journal.unanswered(key, Cost(2 * tokens, None))
 

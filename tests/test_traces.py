@@ -260,14 +260,14 @@ def test_without_traces_nothing_of_opentelemetry_is_loaded() -> None:
 
 
 async def test_without_a_run_that_sends_spans_answers_pass_through() -> None:
-    async def answer() -> Completion:
-        return Completion(content="4")
+    async def answer() -> dict[int, Completion]:
+        return {0: Completion(content="4")}
 
     assert traces.part("a") is traces.part("b", known=True)
     traces.note(outcome="x")
     traces.scored([], [])
-    assert (await traces.within(answer(), "group")).content == "4"
-    assert (await traces.chat(answer(), "openai/x", PLACE, REQUEST)).content == "4"
+    assert (await traces.within(answer(), "group"))[0].content == "4"
+    assert (await traces.chat(answer(), "openai/x", [PLACE], REQUEST))[0].content == "4"
 
 
 # ---------------------------------------------------------------- what goes wrong is on its span
@@ -493,9 +493,13 @@ def test_messages_in_the_form_of_the_conventions() -> None:
         "parts": [{"type": "tool_call_response", "id": "c1", "response": "3"}],
     }
     usage = Usage(calls=1, input_tokens=9, output_tokens=2, cached_tokens=4, reasoning_tokens=1, usd=0.5)
-    told = answer_attributes(Completion(content="3", reasoning="hm", usage=usage), content=True)
+    told = answer_attributes([Completion(content="3", reasoning="hm", usage=usage)], content=True)
     assert json.loads(str(told["gen_ai.output.messages"]))[0]["parts"][0] == {"type": "reasoning", "content": "hm"}
     assert told["gen_ai.usage.cache_read.input_tokens"] == 4 and told["gen_ai.usage.reasoning.output_tokens"] == 1
     assert told["practice.usd"] == 0.5
-    unknown = answer_attributes(Completion(content="3", usage=usage, usage_known=False), content=False)
+    unknown = answer_attributes([Completion(content="3", usage=usage, usage_known=False)], content=False)
     assert not any(name.startswith("gen_ai.usage") for name in unknown)
+    # A group's first calls in one request: what they took together, and every answer.
+    both = answer_attributes([Completion(content=text, usage=usage) for text in "34"], content=True)
+    assert both["gen_ai.usage.input_tokens"] == 18 and both["gen_ai.response.finish_reasons"] == ("stop", "stop")
+    assert [said["parts"][0]["content"] for said in json.loads(str(both["gen_ai.output.messages"]))] == ["3", "4"]

@@ -34,6 +34,8 @@ _OWN_PARAMS = frozenset(
     {"model", "messages", "tools", "response_format", "temperature", "max_tokens", "max_completion_tokens", "seed", "n"}
     | {"stream", "stream_options", "extra_headers", "api_base", "num_retries", "timeout"}
 )
+#: Servers that answer ``n`` with seeds that count on from the one that was sent.
+_FAN_OUT = ("vllm/", "hosted_vllm/")
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -116,6 +118,11 @@ class ModelSpec(Closed):
     tpm: Count | None = Field(
         default=None, description="Most tokens a minute, in and out, at this endpoint; null: no limit."
     )
+    fan_out: bool | None = Field(
+        default=None,
+        description="Whether a group's first calls go out as one request for `n` answers; null: for `vllm/…` and "
+        "`hosted_vllm/…`, where that is known to work.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -161,7 +168,14 @@ class ModelSpec(Closed):
             if price["reasoning"] is None:
                 del price["reasoning"]  # as in the runs before it could be given
             fields["price"] = price
+        if self.fans_out:
+            fields["fan_out"] = True  # it decides the seeds of a group's first calls
         return fields
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether a group's first calls go out as one."""
+        return self.name.startswith(_FAN_OUT) if self.fan_out is None else self.fan_out
 
     @property
     def described(self) -> str:

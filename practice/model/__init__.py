@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from practice.config import ModelSpec
 from practice.errors import InputError, nearest
+from practice.model.choices import split
 from practice.model.faults import Secrets
 from practice.model.jsontext import parse_json
 from practice.model.prices import LOCAL_PREFIXES, cost, is_openai_name, price_of, worst_cost
@@ -23,6 +24,7 @@ from practice.types import Completion, Request
 
 __all__ = [
     "LOCAL_PREFIXES",
+    "Fanning",
     "Model",
     "Secrets",
     "connect",
@@ -30,6 +32,7 @@ __all__ = [
     "parse_json",
     "price_of",
     "request_tokens_bound",
+    "split",
     "worst_cost",
 ]
 
@@ -55,7 +58,22 @@ class Model(Protocol):
         ...
 
 
-def connect(spec: ModelSpec, *, api_key: str | None = None) -> Model:
+@runtime_checkable
+class Fanning(Model, Protocol):
+    """A model that can give several answers to one request."""
+
+    async def choices(
+        self, request: Request, n: int, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> dict[int, Completion]:
+        """One attempt at ``n`` answers: the usable ones by their place, at least one; place i has the seed + i.
+
+        The usage of the whole is shared out among them. Raises as ``complete`` does, and CallFailed("client") where
+        the endpoint gives one answer a call.
+        """
+        ...
+
+
+def connect(spec: ModelSpec, *, api_key: str | None = None) -> Fanning:
     """The model that ``spec`` names. Sends nothing yet.
 
     OpenAI's client where ``api_base`` is set or the name is OpenAI's (``openai/…``, ``gpt-…``), LiteLLM for all

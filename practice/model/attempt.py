@@ -6,13 +6,15 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from practice.config import Price
 from practice.errors import CallFailed, EndpointError
+from practice.model.choices import decode_choices, refuses_n
 from practice.model.faults import Refusal, Secrets, failure, is_context
 from practice.model.prices import cost
-from practice.model.wire import Dialect, decode, encode
+from practice.model.wire import Dialect, encode
 from practice.types import Completion, Request
 
 DEFAULT_TIMEOUT = 300.0
@@ -46,24 +48,42 @@ class OneAttempt(ABC):
 
         Raises CallFailed, and EndpointError where the endpoint would refuse every call.
         """
+        return (await self._attempt(request, 1, headers or {}, timeout))[0]
+
+    async def choices(
+        self, request: Request, n: int, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> dict[int, Completion]:
+        """``n`` answers by one call, the usable ones by their place; those that the endpoint did not give are missing.
+
+        Place i is sampled with the seed ``request.seed + i`` where the endpoint counts on as vLLM does. Raises as
+        ``complete`` does; CallFailed("client") where the endpoint takes no ``n``.
+        """
+        return await self._attempt(request, n, headers or {}, timeout)
+
+    async def _attempt(
+        self, request: Request, n: int, headers: Mapping[str, str], timeout: float | None
+    ) -> dict[int, Completion]:
         started, limit = time.perf_counter(), DEFAULT_TIMEOUT if timeout is None else timeout
         fault: CallFailed | EndpointError
         try:
             async with asyncio.timeout(limit):
-                completion = await self._negotiate(request, headers or {}, limit)
+                said = await self._negotiate(request, n, headers, limit)
         except TimeoutError:
             fault = CallFailed("timeout", f"no answer within {limit:g} s", retriable=True)
         except (CallFailed, EndpointError) as error:
             fault = error
             fault.args = (self._secrets.scrub(str(error), limit=500),)  # whatever text it was made of
         else:
-            usage = completion.usage
-            usd = cost(usage, self._price) if completion.usage_known else None
-            usage = usage.model_copy(update={"usd": usd, "seconds": time.perf_counter() - started})
-            return completion.model_copy(update={"usage": usage})
+            seconds = time.perf_counter() - started
+            return {place: self._priced(completion, seconds) for place, completion in said.items()}
         # A client's own error holds the request with its key: nothing that leaves here may refer to it.
         fault.__cause__ = fault.__context__ = None
         raise fault
+
+    def _priced(self, completion: Completion, seconds: float) -> Completion:
+        usd = cost(completion.usage, self._price) if completion.usage_known else None
+        usage = completion.usage.model_copy(update={"usd": usd, "seconds": seconds})
+        return completion.model_copy(update={"usage": usage})
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -78,11 +98,17 @@ class OneAttempt(ABC):
         del request
         return self.dialect
 
-    async def _negotiate(self, request: Request, headers: Mapping[str, str], limit: float) -> Completion:
-        """The answer, with what of the request was not sent along."""
+    async def _negotiate(
+        self, request: Request, n: int, headers: Mapping[str, str], limit: float
+    ) -> dict[int, Completion]:
+        """The answers by their place, each with what of the request was not sent along."""
         dialect = self._first_dialect(request)
+        if n > 1 and not dialect.n:
+            raise CallFailed("client", f"{self._where} gives one answer a call")
         while True:
             body = encode(request, self._wire_name, dialect, self._params)
+            if n > 1:
+                body["n"] = n
             if request.messages[-1].role == "assistant" and self.name.startswith(_ASKED_TO_CONTINUE):
                 body |= {"continue_final_message": True, "add_generation_prompt": False}
             answer = await self._post(body, headers, limit)
@@ -92,10 +118,14 @@ class OneAttempt(ABC):
                     "seed_honoured": request.seed is None or dialect.seed,
                     "temperature_honoured": dialect.temperature,
                 }
-                return decode(answer).model_copy(update=sent)
+                said = decode_choices(answer, n)
+                return {place: completion.model_copy(update=sent) for place, completion in said.items()}
             following = None
             if answer.status in (400, 422) and not is_context(answer):
-                following = dialect.after_refusal(request, answer.param, answer.code, answer.message)
+                if n > 1 and refuses_n(answer):
+                    self.dialect = replace(self.dialect, n=False)
+                else:
+                    following = dialect.after_refusal(request, answer.param, answer.code, answer.message)
             if following is None:
                 raise failure(answer, self._where, self._secrets)
             dialect = following

@@ -36,7 +36,9 @@ class LiteLLMModel(OneAttempt):
             raise InputError(expected, found=name, key="model.name") from None
         takes: list[str] | None = self._litellm.get_supported_openai_params(bare, provider)
         self._takes = frozenset(takes or ())
-        self.dialect = Dialect(seed="seed" in self._takes, temperature="temperature" in self._takes)
+        self.dialect = Dialect(
+            seed="seed" in self._takes, temperature="temperature" in self._takes, n="n" in self._takes
+        )
 
     async def aclose(self) -> None:
         """Close LiteLLM's connections (all of the process: it keeps them in one cache)."""

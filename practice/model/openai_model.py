@@ -60,7 +60,10 @@ class OpenAIModel(OneAttempt):
             )
         except openai.APIStatusError as error:
             return read_refusal(error.status_code, error.response.text, error.response.headers)
-        except openai.APITimeoutError:
+        except openai.APITimeoutError as error:
+            if isinstance(error.__cause__, httpx.ConnectTimeout):  # it was never asked
+                text = f"{self._where} can't be reached: no connection within {min(CONNECT_TIMEOUT, limit):g} s"
+                raise CallFailed("connection", text, retriable=True) from None
             raise CallFailed("timeout", f"no answer within {limit:g} s", retriable=True) from None
         except openai.APIConnectionError as error:
             raise self._broken(error.__cause__ or error) from None

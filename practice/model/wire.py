@@ -45,6 +45,8 @@ class Dialect:
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
     """By schema name; ``json_schema`` where it is not named."""
+    n: bool = True
+    """Whether one call may ask for several answers."""
 
     def shape(self, request: Request) -> Shape:
         """How ``request``'s schema is asked for."""
@@ -85,6 +87,7 @@ class Dialect:
             temperature=self.temperature and other.temperature,
             token_limit="max_completion_tokens" if "max_completion_tokens" in limits else "max_tokens",
             shapes=shapes,
+            n=self.n and other.n,
         )
 
 

@@ -65,10 +65,12 @@ def scored(rollouts: Sequence[Rollout], rewards: Sequence[float | None]) -> None
         spans.scored(rollouts, rewards)
 
 
-async def chat(answer: Awaitable[Completion], model: str, key: CallKey, request: Request) -> Completion:
-    """``answer``, one sending of ``request``, as a span."""
+async def chat(
+    answer: Awaitable[dict[int, Completion]], model: str, keys: Sequence[CallKey], request: Request
+) -> dict[int, Completion]:
+    """``answer``, one sending of ``request`` for the places ``keys``, as a span: the usable choices by place."""
     spans = active.get()
-    return await answer if spans is None else await spans.chat(answer, model, key, request)
+    return await answer if spans is None else await spans.chat(answer, model, keys, request)
 
 
 async def tool(answer: Awaitable[ToolResult | None], call: ToolCall, about: str = "") -> ToolResult | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from practice.model.prices import is_openai_name
-from practice.types import CallKey, Completion, Message, Request, ToolCall
+from practice.types import CallKey, Completion, Message, Request, ToolCall, Usage
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = dict[str, Value]
@@ -76,13 +76,13 @@ def call_attributes(model: str, key: CallKey, request: Request, *, content: bool
     return found
 
 
-def answer_attributes(completion: Completion, *, content: bool) -> Attributes:
-    """Of a model call, once it is answered."""
-    usage = completion.usage
-    found: Attributes = {"gen_ai.response.finish_reasons": (completion.finish,)}
-    if completion.model:
-        found["gen_ai.response.model"] = completion.model
-    if completion.usage_known:
+def answer_attributes(choices: Sequence[Completion], *, content: bool) -> Attributes:
+    """Of a model call, once it is answered: by one choice, or by one for each call that went out with it."""
+    usage = sum((completion.usage for completion in choices), Usage())
+    found: Attributes = {"gen_ai.response.finish_reasons": tuple(completion.finish for completion in choices)}
+    if choices[0].model:
+        found["gen_ai.response.model"] = choices[0].model
+    if all(completion.usage_known for completion in choices):
         found["gen_ai.usage.input_tokens"] = usage.input_tokens
         found["gen_ai.usage.output_tokens"] = usage.output_tokens
         if usage.cached_tokens:
@@ -92,12 +92,14 @@ def answer_attributes(completion: Completion, *, content: bool) -> Attributes:
         if usage.usd is not None:
             found["practice.usd"] = usage.usd
     if content:
-        said = [{"type": "reasoning", "content": completion.reasoning}] if completion.reasoning else []
-        message = Message(role="assistant", content=completion.content, tool_calls=completion.tool_calls)
-        whole = message_json(message)
-        parts = [*said, *whole["parts"]]
-        found["gen_ai.output.messages"] = dumps([{**whole, "parts": parts, "finish_reason": completion.finish}])
+        found["gen_ai.output.messages"] = dumps([_said(completion) for completion in choices])
     return found
+
+
+def _said(completion: Completion) -> dict[str, Any]:
+    reasoning = [{"type": "reasoning", "content": completion.reasoning}] if completion.reasoning else []
+    whole = message_json(Message(role="assistant", content=completion.content, tool_calls=completion.tool_calls))
+    return {**whole, "parts": [*reasoning, *whole["parts"]], "finish_reason": completion.finish}
 
 
 def tool_attributes(call: ToolCall, about: str, *, content: bool) -> Attributes:

@@ -111,14 +111,18 @@ class Spans:
                 about = {"gen_ai.evaluation.name": "reward", "gen_ai.evaluation.score.value": reward}
                 get_current_span().add_event("gen_ai.evaluation.result", {**about, "practice.rollout": rollout.id})
 
-    async def chat(self, answer: Awaitable[Completion], model: str, key: CallKey, request: Request) -> Completion:
-        """One sending of a model call."""
-        attributes = call_attributes(model, key, request, content=self.content)
+    async def chat(
+        self, answer: Awaitable[dict[int, Completion]], model: str, keys: Sequence[CallKey], request: Request
+    ) -> dict[int, Completion]:
+        """One sending of a model call, or of several that go out as one."""
+        attributes = call_attributes(model, keys[0], request, content=self.content)
+        if len(keys) > 1:
+            attributes["gen_ai.request.choice.count"] = len(keys)
         name = f"chat {attributes['gen_ai.request.model']}"
         with self._span(name, attributes, SpanKind.CLIENT) as span:
-            completion = await answer
-            self.say(span, answer_attributes(completion, content=self.content))
-            return completion
+            said = await answer
+            self.say(span, answer_attributes(tuple(said.values()), content=self.content))
+            return said
 
     async def tool(self, answer: Awaitable[ToolResult | None], call: ToolCall, about: str) -> ToolResult | None:
         """One tool call."""
