@@ -36,8 +36,9 @@ demo-long: venv  ## the same with a holdout of 240 tasks: an hour and a half; st
 	$(BIN)/practice model pull $(MODEL)
 	$(BIN)/practice run benchmarks/long.yaml
 
-test: venv  ## the fast tests
-	$(PYTEST) -m "not live and not slow"
+# A file's tests stay in one process: they share its servers.
+test: venv  ## the fast tests, in two processes
+	$(PYTEST) -m "not live and not slow" -n 2 --dist loadfile
 
 test-slow: venv  ## the large simulations and the build of the wheel
 	$(PYTEST) -m "slow and not live" --timeout 7200

@@ -385,6 +385,7 @@ def test_list_show_test_approve_remove(place: Workspace, capsys: pytest.CaptureF
         "convert_length": "own",
         "weekday": "own",
         "double": "quarantined",
+        "python": "built in",
     }
     code, shown, _ = call(capsys, "show", "double")
     assert shown["status"] == "quarantined" and shown["tested"] is None and shown["source"] == DOUBLE
