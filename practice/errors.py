@@ -161,7 +161,7 @@ def boundary(stage: str, on_failure: Callable[[Failure], None]) -> Generator[Non
         on_failure(Failure(stage=stage, kind="error", message=f"{type(error).__name__}: {error}"))
 
 
-def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name closest to ``name``, or None where nothing is close (difflib ratio under 0.5)."""
-    matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The valid name closest to ``name``, or None where nothing is close (difflib ratio under ``cutoff``)."""
+    matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=cutoff)
     return matches[0] if matches else None

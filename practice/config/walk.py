@@ -78,7 +78,7 @@ def siblings(schema: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
 def nearest_key(schema: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...] | None:
     """The key path that ``path``, whose last part is unknown, was most likely meant to be.
 
-    In order: the same name elsewhere in the schema; a like name beside it; a like name elsewhere.
+    In order: the same name elsewhere in the schema; a like name beside it; a very like name elsewhere.
     """
     names: dict[str, str] = {}
     for key in leaf_keys(schema):
@@ -90,5 +90,5 @@ def nearest_key(schema: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ..
         return tuple(names[name].split("."))
     if like is not None:
         return (*path[:-1], like)
-    like = nearest(name, names)
+    like = nearest(name, names, cutoff=0.75)  # a slip of the pen: among so many names a looser likeness means nothing
     return None if like is None else tuple(names[like].split("."))

@@ -256,14 +256,14 @@ def _row(
 def _scale(y: float, domain: tuple[float, float], kind: terms.Kind) -> list[str]:
     parts = [f'<line class="axis" x1="{FROM}" x2="{TO}" y1="{y}" y2="{y}"/>']
     low, high = domain
-    steps = 4 if high - low >= 1 else 5
+    steps = 3 if high - low == 1.5 else 4 if high - low >= 1 else 5  # so that every tick is a round number
     for step in range(steps + 1):
         value = low + (high - low) * step / steps
         at = FROM + (TO - FROM) * step / steps
         text = f"{100 * value:.0f}" if kind == "share" else f"{value:g}".replace("-", words.MINUS)
         parts.append(f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{y}" y2="{y + 4}"/>')
         parts.append(_text(at, y + 17, text, "tick mid"))
-    parts.append(_text(FROM - 10, y + 17, "% of pairs" if kind == "share" else "tau_b", "tick end"))
+    parts.append(_text(FROM - 18, y + 17, "% of pairs" if kind == "share" else "tau_b", "tick end"))
     return parts
 
 
