@@ -26,24 +26,11 @@ from practice.model import Secrets
 from practice.model.attempt import OneAttempt
 from practice.tool import python_tool
 from practice.types import Completion, Message, Request, Rollout, Usage
+from tests.attempts import HEAD, attempt, double
 from tests.fakeserver import FakeServer
 from tests.house import make, practise
 from tests.sandboxes import InProcess
 from tests.worlds import make_tasks
-
-HEAD = "name: a\nmodel: openai/m\n"
-
-
-def double(number: int) -> int:
-    """Double a number."""
-    return 2 * number
-
-
-async def attempt(replies: Any, strategy: dict[str, Any], **kwargs: Any) -> tuple[Rollout, list[Request]]:
-    model = ScriptedModel(replies)
-    fields: dict[str, Any] = {"name": "a", "instructions": "Be right.", "limits": {"steps": 40}}
-    built = Agent(model=model, strategy=strategy, **(fields | kwargs))
-    return await built.run("How many?"), model.requests
 
 
 def said(content: str, tokens: int, *, reasoning: str = "", finish: str = "stop") -> Completion:

@@ -22,24 +22,11 @@ from practice.config import Workspace
 from practice.errors import CallFailed, InputError
 from practice.fakes import ScriptedModel
 from practice.tool import tool_from_function
-from practice.types import Completion, Request, Rollout, Step, ToolCall, ToolResult, Usage
+from practice.types import Completion, Request, Step, ToolCall, ToolResult, Usage
+from tests.attempts import HEAD, attempt, double
 from tests.fakeserver import Asked, FakeServer, Reply
 from tests.house import bank_of, command, make, practise
 from tests.worlds import lessons, make_tasks
-
-HEAD = "name: a\nmodel: openai/m\n"
-
-
-def double(number: int) -> int:
-    """Double a number."""
-    return 2 * number
-
-
-async def attempt(replies: Any, strategy: dict[str, Any], **kwargs: Any) -> tuple[Rollout, list[Request]]:
-    model = ScriptedModel(replies)
-    fields: dict[str, Any] = {"name": "a", "instructions": "Be right.", "limits": {"steps": 40}}
-    built = Agent(model=model, strategy=strategy, **(fields | kwargs))
-    return await built.run("How many?"), model.requests
 
 
 def said(content: str, *, cut: bool = False, reasoning: str = "") -> Completion:

@@ -29,20 +29,12 @@ def self_consistency(context: GraphContext) -> Compiled:
     the first attempt with that answer, word for word. Attempts without an answer don't vote; on a tie the answer that
     was given first (by number of attempt) wins.
     """
-    from langgraph.graph import END, START, StateGraph
-
     sample = _sampler(context, context.spec.strategy.n, then=0)
 
     async def vote(state: _Several) -> State:
         return _chosen(context, most_common(state["candidates"]))
 
-    graph: Any = StateGraph(_Several)
-    graph.add_node("sample", sample)
-    graph.add_node("vote", vote)
-    graph.add_edge(START, "sample")
-    graph.add_edge("sample", "vote")
-    graph.add_edge("vote", END)
-    return graph.compile()
+    return _graph(sample, vote)
 
 
 def best_of_n(context: GraphContext) -> Compiled:
@@ -54,8 +46,6 @@ def best_of_n(context: GraphContext) -> Compiled:
     function of the user's. None of them is told the task's answer: there is none when the agent is used. A score that
     can't be read is no score. Among equals the answer that most attempts gave wins, then the first.
     """
-    from langgraph.graph import END, START, StateGraph
-
     settings = context.spec.strategy
     sample = _sampler(context, settings.n, then=0 if settings.check else settings.n)
 
@@ -65,13 +55,7 @@ def best_of_n(context: GraphContext) -> Compiled:
         _chosen(context, most_common(candidates))
         return _chosen(context, best(candidates, await _scores(context, input_of(state["messages"]), candidates)))
 
-    graph: Any = StateGraph(_Several)
-    graph.add_node("sample", sample)
-    graph.add_node("score", score)
-    graph.add_edge(START, "sample")
-    graph.add_edge("sample", "score")
-    graph.add_edge("score", END)
-    return graph.compile()
+    return _graph(sample, score)
 
 
 def most_common(candidates: Sequence[Candidate]) -> Candidate:
@@ -91,6 +75,19 @@ def best(candidates: Sequence[Candidate], scores: Sequence[float | None]) -> Can
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _graph(sample: Any, choose: Any) -> Compiled:
+    """Attempts, and then one of them."""
+    from langgraph.graph import END, START, StateGraph
+
+    graph: Any = StateGraph(_Several)
+    graph.add_node("sample", sample)
+    graph.add_node("choose", choose)
+    graph.add_edge(START, "sample")
+    graph.add_edge("sample", "choose")
+    graph.add_edge("choose", END)
+    return graph.compile()
 
 
 def _sampler(context: GraphContext, n: int, *, then: int) -> Any:
